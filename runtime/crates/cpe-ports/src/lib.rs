@@ -1,0 +1,24 @@
+//! The traits through which the core reaches the world: workflow service, message queue,
+//! object store and clock.
+//!
+//! What implements them (AWS, the embedded engine, the fakes under [`testing`]) is not known here,
+//! and must not be.
+
+mod blobs;
+mod clock;
+mod error;
+mod queue;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod workflow;
+
+pub use self::{
+    blobs::{
+        BlobStore, ByteRange, ByteStream, CompletedPart, GetObject, ListObjects, ListPage,
+        ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+    },
+    clock::{Clock, SystemClock},
+    error::{Error, ErrorKind},
+    queue::{Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive},
+    workflow::WorkflowService,
+};

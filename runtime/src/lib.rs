@@ -1,0 +1,1 @@
+//! The product as a library: what the binary and the scenario tests compose.
