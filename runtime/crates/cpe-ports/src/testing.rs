@@ -1,5 +1,6 @@
 //! Fakes of the ports, for tests of what is built on them.
 
+mod blobs;
 mod clock;
 
-pub use self::clock::ManualClock;
+pub use self::{blobs::MemoryBlobs, clock::ManualClock};
