@@ -27,7 +27,7 @@ const MAX_KEYS: u32 = 1000;
 const PIECE: usize = 64 << 10;
 
 /// Objects by bucket and key. Clones share them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct MemoryBlobs {
     state: Arc<Mutex<State>>,
     clock: Option<Arc<dyn Clock>>,
@@ -53,12 +53,6 @@ struct Upload {
     at: ObjectAddress,
     options: PutOptions,
     parts: BTreeMap<u32, (String, Bytes)>,
-}
-
-impl Default for MemoryBlobs {
-    fn default() -> Self {
-        Self { state: Arc::default(), clock: None }
-    }
 }
 
 impl fmt::Debug for MemoryBlobs {
