@@ -1,1 +1,8 @@
-//! The product as a library: what the binary and the scenario tests compose.
+//! The product as a library: what the binary runs, what the scenario tests and benches compose.
+//!
+//! This is the only crate that knows AWS, the embedded endpoint and the sandbox at once.
+
+pub mod cli;
+pub mod commands;
+pub mod compose;
+pub mod config;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `cpe` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cpe::cli::main()
+}

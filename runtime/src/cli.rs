@@ -1,0 +1,117 @@
+//! The command line: what can be asked of `cpe`, and how it ends.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::commands;
+
+/// Cloud Processing Engine: workflows on Amazon SWF and SQS, activities as sandboxed WebAssembly.
+#[derive(Debug, Parser)]
+#[command(name = "cpe", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file; `cpe.yaml` in the current folder is read if it is there.
+    #[arg(long, global = true, value_name = "FILE", env = "CPE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// SWF, SQS and S3 at this address instead of AWS, such as the one `cpe dev` prints.
+    #[arg(long, global = true, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    pub endpoint_url: Option<String>,
+    #[arg(long, global = true, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Profile of the AWS configuration files.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// How commands that show data print it.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything on this machine: embedded endpoint and all pollers, data kept in ./.cpe.
+    #[command(after_help = "Example:\n  cpe dev --plans plans/")]
+    Dev(commands::dev::Dev),
+    /// Only the embedded endpoint: SWF, SQS and S3 on one loopback port.
+    #[command(after_help = "Example:\n  cpe local --data ./state --port 4600")]
+    Local(commands::local::Local),
+    /// The pollers against AWS; all three if none is named.
+    #[command(after_help = "Example:\n  cpe run --config cpe.yaml --decider --activity-poller")]
+    Run(commands::run::Run),
+    /// Starts and follows jobs.
+    #[command(subcommand)]
+    Job(commands::job::Job),
+    /// Checks plans.
+    #[command(subcommand)]
+    Plan(commands::plan::PlanCommand),
+    /// Pushes activity modules to the registry.
+    #[command(subcommand)]
+    Module(commands::module::ModuleCommand),
+}
+
+/// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let logs = match start_logging() {
+        Ok(()) => Ok(()),
+        Err(error) => Err(commands::Failed::usage(error)),
+    };
+    let outcome = logs.and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| anyhow::Error::from(error).context("cannot start the runtime"))?;
+        runtime.block_on(dispatch(cli))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            failed.print();
+            ExitCode::from(failed.status())
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Dev(dev) => dev.run(&global).await,
+        Command::Local(local) => local.run().await,
+        Command::Run(run) => run.run(&global).await,
+        Command::Job(job) => job.run(&global).await,
+        Command::Plan(plan) => plan.run(&global),
+        Command::Module(module) => module.run(&global).await,
+    }
+}
+
+/// Logs go to standard error: `CPE_LOG` filters them, `CPE_LOG_FORMAT=json` makes them JSON.
+fn start_logging() -> anyhow::Result<()> {
+    let filter = match std::env::var("CPE_LOG") {
+        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
+            anyhow::anyhow!("CPE_LOG: `{filter}` is no log filter: {error}; try `cpe=debug`")
+        })?,
+        Err(_) => EnvFilter::new("warn,cpe=info,cpe_worker=info,cpe_local=info,cpe_modules=info"),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match std::env::var("CPE_LOG_FORMAT").as_deref() {
+        Ok("json") => builder.json().init(),
+        Ok("text") | Err(_) => builder.with_target(false).init(),
+        Ok(other) => anyhow::bail!("CPE_LOG_FORMAT: `{other}` is neither `text` nor `json`"),
+    }
+    Ok(())
+}

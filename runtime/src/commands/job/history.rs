@@ -1,0 +1,296 @@
+//! What a job's history tells: the list, the table of steps, the live view.
+
+mod steps;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use cpe_ports::{Clock, ErrorKind, SystemClock};
+use cpe_swf::{
+    CloseStatus, DomainName, EventAttributes, EventId, HistoryEvent, RunId, Timestamp,
+    WorkflowExecution, WorkflowId,
+    api::{
+        ExecutionTimeFilter, GetWorkflowExecutionHistoryRequest,
+        ListClosedWorkflowExecutionsRequest, ListOpenWorkflowExecutionsRequest,
+        WorkflowExecutionFilter, WorkflowExecutionInfo,
+    },
+};
+use cpe_worker::Ports;
+use serde_json::{Value, json};
+
+use self::steps::Steps;
+use super::Failed;
+use crate::{cli::Output, config::Config};
+
+/// How often the live view asks. SWF allows 60 history calls a second for a whole account.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a job that was just sent may take to appear.
+const APPEAR_ATTEMPTS: u32 = 60;
+
+pub(super) async fn list(ports: &Ports, config: &Config, output: Output) -> Result<(), Failed> {
+    let now = SystemClock.now();
+    let day = Duration::from_secs(24 * 3600);
+    let mut infos = open_executions(ports, config).await?;
+    let since = Timestamp::from_millis(now.as_millis() - i64::try_from(day.as_millis())?);
+    infos.append(&mut closed_executions(ports, config, None, since).await?);
+    infos.sort_by_key(|info| std::cmp::Reverse(info.start_timestamp));
+    if output == Output::Json {
+        println!("{}", serde_json::to_string_pretty(&infos)?);
+        return Ok(());
+    }
+    if infos.is_empty() {
+        println!("no jobs, neither open nor closed in the last day");
+    }
+    for info in infos {
+        let status = info
+            .close_status
+            .map_or_else(|| "OPEN".to_owned(), |status| status.to_string());
+        let took = info.close_timestamp.unwrap_or(now).since(info.start_timestamp);
+        println!(
+            "{:<18} {:<40} {:<28} {}",
+            status,
+            info.execution.workflow_id,
+            info.workflow_type.to_string(),
+            steps::duration(took),
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn show(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: &WorkflowId,
+    output: Output,
+) -> Result<(), Failed> {
+    let execution = find(ports, config, workflow_id)
+        .await?
+        .with_context(|| format!("no job {workflow_id} in the domain {}", config.domain))?;
+    let events = whole_history(ports, config, &execution).await?;
+    let steps = Steps::of(&events);
+    match output {
+        Output::Json => {
+            println!("{}", serde_json::to_string_pretty(&steps.to_json(&execution))?);
+        }
+        Output::Text => println!("{}", steps.to_text(&execution, SystemClock.now())),
+    }
+    Ok(())
+}
+
+pub(super) async fn watch(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: WorkflowId,
+    output: Output,
+) -> Result<(), Failed> {
+    let execution = appear(ports, config, &workflow_id).await?;
+    let mut seen = EventId(0);
+    let mut all: Vec<HistoryEvent> = Vec::new();
+    loop {
+        let fresh = events_after(ports, config, &execution, seen).await?;
+        for event in &fresh {
+            seen = event.event_id;
+            match output {
+                Output::Json => println!("{}", serde_json::to_string(event)?),
+                Output::Text => {
+                    if let Some(line) = steps::line(event, &all) {
+                        println!("{line}");
+                    }
+                }
+            }
+            all.push(event.clone());
+        }
+        if let Some(end) = all.last().and_then(end_of) {
+            return if end == CloseStatus::Completed {
+                Ok(())
+            } else {
+                Err(anyhow::anyhow!("the job {workflow_id} ended as {end}").into())
+            };
+        }
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
+
+/// Waits for the job to be there: its message may still be on its way.
+async fn appear(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: &WorkflowId,
+) -> Result<WorkflowExecution, Failed> {
+    for _ in 0..APPEAR_ATTEMPTS {
+        if let Some(execution) = find(ports, config, workflow_id).await? {
+            return Ok(execution);
+        }
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+    let message = format!(
+        "no job {workflow_id} appeared in the domain {}: either no input poller reads the \
+         client's queue, or the command was refused (the output queue says why)",
+        config.domain
+    );
+    Err(anyhow::anyhow!(message).into())
+}
+
+/// The newest run of a workflow id.
+async fn find(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: &WorkflowId,
+) -> anyhow::Result<Option<WorkflowExecution>> {
+    let request = ListOpenWorkflowExecutionsRequest {
+        domain: domain(config),
+        start_time_filter: since(Timestamp::from_millis(0)),
+        type_filter: None,
+        tag_filter: None,
+        next_page_token: None,
+        maximum_page_size: None,
+        reverse_order: false,
+        execution_filter: Some(WorkflowExecutionFilter { workflow_id: workflow_id.clone() }),
+    };
+    let open = ports.workflows.list_open_workflow_executions(request).await;
+    let open = open.with_context(|| unreachable_domain(config))?;
+    if let Some(info) = open.execution_infos.into_iter().next() {
+        return Ok(Some(info.execution));
+    }
+    let closed =
+        closed_executions(ports, config, Some(workflow_id), Timestamp::from_millis(0)).await?;
+    Ok(closed.into_iter().max_by_key(|info| info.start_timestamp).map(|info| info.execution))
+}
+
+async fn open_executions(
+    ports: &Ports,
+    config: &Config,
+) -> anyhow::Result<Vec<WorkflowExecutionInfo>> {
+    let mut infos = Vec::new();
+    let mut token = None;
+    loop {
+        let request = ListOpenWorkflowExecutionsRequest {
+            domain: domain(config),
+            start_time_filter: since(Timestamp::from_millis(0)),
+            type_filter: None,
+            tag_filter: None,
+            next_page_token: token,
+            maximum_page_size: None,
+            reverse_order: false,
+            execution_filter: None,
+        };
+        let page = ports.workflows.list_open_workflow_executions(request).await;
+        let mut page = page.with_context(|| unreachable_domain(config))?;
+        infos.append(&mut page.execution_infos);
+        token = page.next_page_token;
+        if token.is_none() {
+            return Ok(infos);
+        }
+    }
+}
+
+async fn closed_executions(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: Option<&WorkflowId>,
+    oldest: Timestamp,
+) -> anyhow::Result<Vec<WorkflowExecutionInfo>> {
+    let mut infos = Vec::new();
+    let mut token = None;
+    loop {
+        let request = ListClosedWorkflowExecutionsRequest {
+            domain: domain(config),
+            start_time_filter: None,
+            close_time_filter: Some(since(oldest)),
+            execution_filter: workflow_id
+                .map(|id| WorkflowExecutionFilter { workflow_id: id.clone() }),
+            close_status_filter: None,
+            type_filter: None,
+            tag_filter: None,
+            next_page_token: token,
+            maximum_page_size: None,
+            reverse_order: false,
+        };
+        let page = ports.workflows.list_closed_workflow_executions(request).await;
+        let mut page = page.with_context(|| unreachable_domain(config))?;
+        infos.append(&mut page.execution_infos);
+        token = page.next_page_token;
+        if token.is_none() {
+            return Ok(infos);
+        }
+    }
+}
+
+async fn whole_history(
+    ports: &Ports,
+    config: &Config,
+    execution: &WorkflowExecution,
+) -> anyhow::Result<Vec<HistoryEvent>> {
+    events_after(ports, config, execution, EventId(0)).await
+}
+
+/// The events after `seen`, oldest first, read from the end so that a long history costs what
+/// is new in it.
+async fn events_after(
+    ports: &Ports,
+    config: &Config,
+    execution: &WorkflowExecution,
+    seen: EventId,
+) -> anyhow::Result<Vec<HistoryEvent>> {
+    let mut events = Vec::new();
+    let mut token = None;
+    loop {
+        let request = GetWorkflowExecutionHistoryRequest {
+            domain: domain(config),
+            execution: execution.clone(),
+            next_page_token: token,
+            maximum_page_size: None,
+            reverse_order: true,
+        };
+        let page = match ports.workflows.get_workflow_execution_history(request).await {
+            Ok(page) => page,
+            Err(error) if error.kind().is_transient() => {
+                tokio::time::sleep(WATCH_INTERVAL).await;
+                events.clear();
+                token = None;
+                continue;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let RunId(run) = &execution.run_id;
+                bail!("the run {run} is gone: SWF forgets closed executions after a while");
+            }
+            Err(error) => return Err(error).context("cannot read the history"),
+        };
+        let known = page.events.iter().any(|event| event.event_id <= seen);
+        events.extend(page.events.into_iter().filter(|event| event.event_id > seen));
+        token = page.next_page_token;
+        if known || token.is_none() {
+            events.reverse();
+            return Ok(events);
+        }
+    }
+}
+
+fn end_of(event: &HistoryEvent) -> Option<CloseStatus> {
+    Some(match &*event.attributes {
+        EventAttributes::WorkflowExecutionCompleted(_) => CloseStatus::Completed,
+        EventAttributes::WorkflowExecutionFailed(_) => CloseStatus::Failed,
+        EventAttributes::WorkflowExecutionCanceled(_) => CloseStatus::Canceled,
+        EventAttributes::WorkflowExecutionTerminated(_) => CloseStatus::Terminated,
+        EventAttributes::WorkflowExecutionTimedOut(_) => CloseStatus::TimedOut,
+        EventAttributes::WorkflowExecutionContinuedAsNew(_) => CloseStatus::ContinuedAsNew,
+        _ => return None,
+    })
+}
+
+fn domain(config: &Config) -> DomainName {
+    DomainName::from(config.domain.as_str())
+}
+
+fn since(oldest: Timestamp) -> ExecutionTimeFilter {
+    ExecutionTimeFilter { oldest_date: oldest, latest_date: None }
+}
+
+fn unreachable_domain(config: &Config) -> String {
+    format!("cannot list the executions of the domain {}", config.domain)
+}
+
+/// JSON text as its value, other text as a string.
+fn embed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+}

@@ -1,0 +1,113 @@
+//! `cpe plan`: tells what is wrong with plans before anything runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Subcommand;
+use cpe_plan::Plan;
+use serde_json::json;
+
+use super::Failed;
+use crate::cli::{Global, Output};
+
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// Checks plans: every mistake of every file, with line and column.
+    #[command(after_help = "Example:\n  cpe plan check plans/transcode.yaml")]
+    Check {
+        /// Plan files, or folders of `*.yaml`.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+impl PlanCommand {
+    pub fn run(self, global: &Global) -> Result<(), Failed> {
+        match self {
+            Self::Check { files } => check(&files, global.output),
+        }
+    }
+}
+
+fn check(paths: &[PathBuf], output: Output) -> Result<(), Failed> {
+    let files = expand(paths).map_err(Failed::usage)?;
+    let mut mistakes = 0;
+    let mut report = Vec::new();
+    for file in &files {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))
+            .map_err(Failed::usage)?;
+        let name = file.display().to_string();
+        match Plan::parse(&name, &text) {
+            Ok(plan) => {
+                if output == Output::Text {
+                    println!(
+                        "{name}: plan {} is well: {} activities, {} steps",
+                        plan.workflow_type(),
+                        plan.activities.len(),
+                        plan.steps.len(),
+                    );
+                }
+                report.push(json!({
+                    "file": name,
+                    "plan": {"name": plan.name, "version": plan.version},
+                    "digest": plan.digest(),
+                    "errors": [],
+                }));
+            }
+            Err(errors) => {
+                mistakes += errors.errors().len();
+                if output == Output::Text {
+                    println!("{errors}");
+                }
+                let errors: Vec<_> = errors
+                    .errors()
+                    .iter()
+                    .map(|error| {
+                        json!({
+                            "line": error.line, "column": error.column,
+                            "message": error.message, "hint": error.hint,
+                        })
+                    })
+                    .collect();
+                report.push(json!({"file": name, "errors": errors}));
+            }
+        }
+    }
+    if output == Output::Json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    }
+    if mistakes > 0 {
+        return Err(anyhow::anyhow!(
+            "{mistakes} mistake{} in {} file{}",
+            if mistakes == 1 { "" } else { "s" },
+            files.len(),
+            if files.len() == 1 { "" } else { "s" },
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Files as they are, folders as the plans in them, by name.
+pub(crate) fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut inside: Vec<_> = std::fs::read_dir(path)
+                .with_context(|| format!("cannot read the folder {}", path.display()))?
+                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+                .filter(|path| is_plan(path))
+                .collect();
+            inside.sort();
+            files.append(&mut inside);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn is_plan(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
