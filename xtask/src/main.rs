@@ -1,1 +1,91 @@
-fn main() {}
+//! The project's own commands: `cargo xtask --help` lists them.
+
+mod bench;
+mod demo;
+mod guests;
+mod moto;
+mod shell;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::shell::cargo;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds everything, brings up the embedded endpoint, and runs a real job to its end.
+    Demo,
+    /// Runs every test. Needs no AWS, no Docker, no network service.
+    Test {
+        /// Passed on to the test runner, such as a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+    },
+    /// Builds the activity components, and first the wasm target if the toolchain lacks it.
+    Guests,
+    /// Checks the architecture's invariants and the house style.
+    Tidy,
+    /// Measures: `sandbox` or `e2e`.
+    Bench {
+        name: bench::Name,
+        #[arg(long, value_enum, default_value_t = bench::Output::Text)]
+        output: bench::Output,
+    },
+    /// What lands a change: tests, formatting, lints, tidy.
+    Ci,
+    /// Runs the demo's job with `cpe run` against moto's server (needs Python and PyPI).
+    Moto,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo => demo::run(),
+        Command::Test { filter } => test(&filter),
+        Command::Guests => guests::run(),
+        Command::Tidy => tidy::run(),
+        Command::Bench { name, output } => bench::run(name, output),
+        Command::Ci => ci(),
+        Command::Moto => moto::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Guests first: the scenario tests run them. Then every test of the workspace, by nextest
+/// where it is installed.
+fn test(filter: &[String]) -> anyhow::Result<()> {
+    guests::build()?;
+    // Tests start the program itself.
+    cargo(["build", "-p", "cpe", "--bin", "cpe"])?;
+    let nextest = shell::succeeds("cargo", ["nextest", "--version"]);
+    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
+    let targets: &[&str] = &["--workspace", "--lib", "--bins", "--tests"];
+    let arguments = runner.iter().chain(targets).copied();
+    // The examples in the documentation: nextest does not know them. First, so that the
+    // runner's closing line comes last.
+    cargo(["test", "--doc", "--workspace", "-q"])?;
+    cargo(arguments.chain(filter.iter().map(String::as_str)))
+}
+
+fn ci() -> anyhow::Result<()> {
+    cargo(["fmt", "--all", "--check"])?;
+    test(&[])?;
+    cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    tidy::run()?;
+    println!("ci: all checks passed");
+    Ok(())
+}
