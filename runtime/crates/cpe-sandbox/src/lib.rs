@@ -1,1 +1,37 @@
-//! cpe-sandbox.
+//! Runs activity components: one engine, modules compiled once, a fresh store for each activity
+//! task, and nothing reachable but what was granted.
+//!
+//! The only crate that names wasmtime. It knows neither SWF nor AWS: objects come through
+//! [`cpe_ports::BlobStore`], progress leaves through [`Beats`].
+
+mod cache;
+mod digest;
+mod engine;
+mod error;
+mod file_kind;
+mod grants;
+mod guest_log;
+mod host;
+mod invocation;
+mod limiter;
+mod link;
+mod metered;
+mod retry;
+mod sandbox;
+mod staging;
+mod state;
+#[cfg(test)]
+mod test_guests;
+mod trap;
+mod wasi;
+
+pub use self::{
+    digest::Digest,
+    error::SandboxError,
+    grants::{Access, BucketGrant, Grants},
+    invocation::{
+        Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext,
+    },
+    link::{Module, WORLD},
+    sandbox::{Sandbox, SandboxConfig},
+};

@@ -1,0 +1,228 @@
+//! Machine code of modules, kept on disk so that each is compiled once.
+//!
+//! Loading machine code is trusting it. So only files that this cache itself wrote are loaded:
+//! each carries a keyed hash, under a key that lies beside them where only this user can read.
+
+use std::{
+    fs::{self, DirBuilder, File, Permissions},
+    hash::{Hash, Hasher},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+use tracing::{debug, warn};
+use wasmtime::Engine;
+
+use crate::Digest;
+
+const KEY_FILE: &str = "key";
+const KEY_BYTES: usize = 32;
+const TAG_BYTES: usize = 32;
+/// Larger files are not ours.
+const MAX_FILE: u64 = 1 << 30;
+
+/// A folder of compiled modules.
+pub(crate) struct CompileCache {
+    dir: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+impl CompileCache {
+    /// Opens the folder, making it if it is not there. A folder that others may write to is
+    /// refused: they could give us code to run.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let found = fs::metadata(dir)?;
+        let ours = NamedTempFile::new_in(dir)?.as_file().metadata()?.uid();
+        if found.uid() != ours {
+            let message = format!("{} belongs to another user", dir.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        if found.mode() & 0o077 != 0 {
+            fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+        }
+        Ok(Self { dir: dir.to_owned(), key: read_or_make_key(dir)? })
+    }
+
+    /// The machine code of a module for this engine, if it is there and ours.
+    pub(crate) fn get(&self, name: &EntryName) -> Option<Vec<u8>> {
+        let path = self.dir.join(&name.0);
+        let bytes = match read_limited(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                warn!(path = %path.display(), %error, "A compiled module cannot be read");
+                return None;
+            }
+        };
+        let verified = bytes.split_at_checked(TAG_BYTES).and_then(|(tag, code)| {
+            self.mac(name, code).verify_slice(tag).is_ok().then_some(code)
+        });
+        if verified.is_none() {
+            warn!(path = %path.display(), "A compiled module is broken or not ours: ignored");
+        }
+        verified.map(<[u8]>::to_vec)
+    }
+
+    /// Keeps machine code. Failing to is no failure of the module.
+    pub(crate) fn put(&self, name: &EntryName, code: &[u8]) {
+        let path = self.dir.join(&name.0);
+        match self.write(&path, name, code) {
+            Ok(()) => debug!(path = %path.display(), "Kept a compiled module"),
+            Err(error) => {
+                warn!(path = %path.display(), %error, "A compiled module cannot be kept");
+            }
+        }
+    }
+
+    fn write(&self, path: &Path, name: &EntryName, code: &[u8]) -> io::Result<()> {
+        let tag = self.mac(name, code).finalize().into_bytes();
+        // Written beside its place and then moved there, so that no reader sees half a file.
+        let mut file = NamedTempFile::new_in(&self.dir)?;
+        file.write_all(&tag)?;
+        file.write_all(code)?;
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// Over the name as well: a file must not pass for another module's.
+    fn mac(&self, name: &EntryName, code: &[u8]) -> Hmac<Sha256> {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.key)
+            .expect("HMAC takes keys of any length");
+        mac.update(name.0.as_bytes());
+        mac.update(&[0]);
+        mac.update(code);
+        mac
+    }
+}
+
+/// The name of one module's machine code: what was compiled, and everything it was compiled for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntryName(String);
+
+impl EntryName {
+    /// The engine's hash covers wasmtime's version, the configuration, and the CPU's features.
+    pub(crate) fn new(module: &Digest, engine: &Engine) -> Self {
+        let mut hasher = StableHasher(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let target = hex::encode(hasher.0.finalize());
+        let target = target.get(..32).unwrap_or_default();
+        Self(format!("{}-{target}.cwasm", module.hex()))
+    }
+}
+
+/// Unlike the standard library's hashers, the same from build to build.
+struct StableHasher(Sha256);
+
+impl Hasher for StableHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+}
+
+fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    let path = dir.join(KEY_FILE);
+    if let Some(key) = read_key(&path)? {
+        return Ok(key);
+    }
+    let mut key = [0; KEY_BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let mut file = NamedTempFile::new_in(dir)?;
+    file.write_all(&key)?;
+    match file.persist_noclobber(&path) {
+        Ok(_) => Ok(key),
+        // Another process was faster; both must use the same key.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            if let Some(key) = read_key(&path)? {
+                return Ok(key);
+            }
+            // What is there is no key: nothing that it signed will be trusted again.
+            error.file.persist(&path)?;
+            Ok(key)
+        }
+        Err(error) => Err(error.error),
+    }
+}
+
+/// `None` if there is no usable key.
+fn read_key(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
+    let bytes = match read_limited(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // A key that others could read signs nothing.
+    let private = fs::metadata(path)?.mode() & 0o077 == 0;
+    Ok(<[u8; KEY_BYTES]>::try_from(bytes).ok().filter(|_| private))
+}
+
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> EntryName {
+        EntryName(text.to_owned())
+    }
+
+    #[test]
+    fn gives_back_only_what_it_kept_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = CompileCache::open(dir.path()).unwrap();
+        assert_eq!(cache.get(&name("a")), None);
+        cache.put(&name("a"), b"code");
+        assert_eq!(cache.get(&name("a")).unwrap(), b"code");
+
+        let again = CompileCache::open(dir.path()).unwrap();
+        assert_eq!(again.get(&name("a")).unwrap(), b"code", "the key is kept");
+
+        let path = dir.path().join("a");
+        fs::copy(&path, dir.path().join("b")).unwrap();
+        assert_eq!(cache.get(&name("b")), None, "another module's code");
+
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(cache.get(&name("a")), None, "changed");
+        fs::write(&path, b"x").unwrap();
+        assert_eq!(cache.get(&name("a")), None, "cut off");
+        cache.put(&name("a"), b"code");
+        assert_eq!(cache.get(&name("a")).unwrap(), b"code", "rewritten");
+    }
+
+    #[test]
+    fn nobody_else_reads_the_key_or_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("modules");
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, Permissions::from_mode(0o777)).unwrap();
+        let cache = CompileCache::open(&dir).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join(KEY_FILE))), (0o700, 0o600));
+
+        cache.put(&name("a"), b"code");
+        fs::set_permissions(dir.join(KEY_FILE), Permissions::from_mode(0o644)).unwrap();
+        let wary = CompileCache::open(&dir).unwrap();
+        assert_eq!(wary.get(&name("a")), None, "signed with a key that others could read");
+        assert_eq!(mode(&dir.join(KEY_FILE)), 0o600);
+    }
+}

@@ -1,0 +1,125 @@
+//! The one place that configures wasmtime: which features guests may use, how their memory is
+//! kept, and the clock that interrupts them.
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use tracing::{info, warn};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+};
+
+/// How often the epoch moves: the longest that a busy guest keeps its thread for itself.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Guest stacks, host functions included.
+const STACK: usize = 2 << 20;
+/// Of each memory slot, what stays mapped when its guest is gone. Giving pages back to the kernel
+/// and faulting them in again costs more than all the rest of a small run.
+const KEPT_MEMORY: usize = 2 << 20;
+/// The same where the kernel cannot say which pages were touched, so that all have to be cleared.
+const KEPT_MEMORY_BLIND: usize = 64 << 10;
+const KEPT_STACK: usize = 64 << 10;
+const KEPT_TABLE: usize = 64 << 10;
+
+const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
+const MEMORIES_PER_COMPONENT: u32 = 4;
+const TABLES_PER_COMPONENT: u32 = 8;
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// How instances get their memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Allocation {
+    /// From slots set aside for so many instances at a time.
+    Pooled { instances: u32, scan: bool },
+    /// From the kernel, each time.
+    OnDemand,
+}
+
+/// The fastest engine that this machine allows.
+pub(crate) fn best(max_concurrent: usize) -> wasmtime::Result<Engine> {
+    let instances = u32::try_from(max_concurrent).unwrap_or(u32::MAX);
+    for scan in [true, false] {
+        match Engine::new(&config(Allocation::Pooled { instances, scan })) {
+            Ok(engine) => {
+                info!(instances, pagemap_scan = scan, "Guests run in pooled memory");
+                return Ok(engine);
+            }
+            Err(error) => info!(%error, pagemap_scan = scan, "No such pool on this machine"),
+        }
+    }
+    warn!("No pool of guest memory could be set aside: activities start slower");
+    on_demand()
+}
+
+pub(crate) fn on_demand() -> wasmtime::Result<Engine> {
+    Engine::new(&config(Allocation::OnDemand))
+}
+
+fn config(allocation: Allocation) -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .epoch_interruption(true)
+        .async_stack_size(STACK)
+        .max_wasm_stack(STACK / 4)
+        // What the component model of WASI 0.2 does without, a guest does without.
+        .wasm_threads(false)
+        .wasm_memory64(false)
+        .wasm_exceptions(false)
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_component_model(true);
+    // Off in this build already, since the cargo features are. Said once more, so that a feature
+    // that some other crate turns on does not reach guests.
+    config.shared_memory(false).concurrency_support(false);
+    if let Allocation::Pooled { instances, scan } = allocation {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, scan)));
+    }
+    config
+}
+
+fn pool(instances: u32, scan: bool) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    // Every slot that a component can ask for is there for each of them: a full pool is waiting
+    // in front of the semaphore, and never a failure behind it.
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(instances.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_tables(instances.saturating_mul(TABLES_PER_COMPONENT))
+        .total_stacks(instances)
+        .total_gc_heaps(instances)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_tables_per_module(TABLES_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
+        .max_unused_warm_slots(instances)
+        .async_stack_keep_resident(KEPT_STACK)
+        .linear_memory_keep_resident(if scan { KEPT_MEMORY } else { KEPT_MEMORY_BLIND })
+        .table_keep_resident(if scan { KEPT_TABLE } else { 0 })
+        .pagemap_scan(if scan { Enabled::Yes } else { Enabled::No });
+    pool
+}
+
+/// Moves an engine's epoch until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    /// Nothing is ever sent: the thread ends when this end is dropped.
+    _alive: mpsc::SyncSender<()>,
+}
+
+impl Ticker {
+    pub(crate) fn start(engine: &Engine) -> wasmtime::Result<Self> {
+        let (alive, dropped) = mpsc::sync_channel(0);
+        let engine = engine.weak();
+        thread::Builder::new().name("cpe-epochs".to_owned()).spawn(move || {
+            while dropped.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => break,
+                }
+            }
+        })?;
+        Ok(Self { _alive: alive })
+    }
+}

@@ -1,0 +1,115 @@
+//! What one run is given, and what it gives back.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use cpe_ports::{BlobStore, Clock};
+
+use crate::grants::Grants;
+
+/// Everything that one activity task brings along, apart from its input.
+#[derive(Debug)]
+pub struct Invocation {
+    pub context: TaskContext,
+    pub limits: Limits,
+    /// Already the intersection of what the plan asks and what the operator allows.
+    pub grants: Grants,
+    pub blobs: Arc<dyn BlobStore>,
+    pub beats: Arc<dyn Beats>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the guest may know of the activity task that it runs for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskContext {
+    pub workflow_id: String,
+    pub run_id: String,
+    pub activity_id: String,
+    pub activity_name: String,
+    pub activity_version: String,
+    /// Counts from 1.
+    pub attempt: u32,
+    pub client: String,
+    pub job_id: String,
+}
+
+/// What one run may use up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all linear memories together.
+    pub memory: u64,
+    /// Time on a CPU, host calls included.
+    pub cpu: Duration,
+    /// Time altogether, waiting included.
+    pub wall: Duration,
+    /// Bytes of the result.
+    pub output: u64,
+    /// Lines that reach the log.
+    pub log_lines: u32,
+    /// Bytes that reach the log.
+    pub log_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 256 << 20,
+            cpu: Duration::from_secs(60),
+            wall: Duration::from_secs(3600),
+            output: 1 << 20,
+            log_lines: 10_000,
+            log_bytes: 1 << 20,
+        }
+    }
+}
+
+/// What a guest hears when it beats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directive {
+    Proceed,
+    Cancel,
+}
+
+/// Where a guest's progress goes, and where the wish to stop comes from.
+pub trait Beats: Send + Sync + fmt::Debug + 'static {
+    /// Called for every beat of the guest, however often, so it must neither block nor queue
+    /// without a limit. `progress` is a JSON document of at most 2,048 characters.
+    fn beat(&self, progress: &str) -> Directive;
+}
+
+/// How a run ended that the guest itself ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    pub outcome: Result<String, Failure>,
+    pub metering: Metering,
+}
+
+/// Why the guest says that it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A dotted code of at most 256 characters.
+    pub reason: String,
+    /// At most 32,768 characters.
+    pub details: String,
+    pub retryable: bool,
+}
+
+/// What one run took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metering {
+    /// Waiting for a free slot.
+    pub wait: Duration,
+    /// Making store and instance.
+    pub instantiate: Duration,
+    /// From the call to its answer.
+    pub run: Duration,
+    /// Making writes visible.
+    pub commit: Duration,
+    /// On a CPU, of `instantiate` and `run` together.
+    pub cpu: Duration,
+    /// Bytes of linear memory at the most.
+    pub peak_memory: u64,
+    /// Bytes that the guest read of objects.
+    pub bytes_read: u64,
+    /// Bytes that the guest wrote to objects.
+    pub bytes_written: u64,
+}

@@ -1,0 +1,150 @@
+//! From a component's bytes to a module that is ready to run: compiled, or taken from the cache,
+//! and linked against what the host offers.
+
+use std::{fmt, sync::Arc};
+
+use wasmtime::{
+    Engine,
+    component::{Component, Linker, types::ComponentItem},
+};
+
+use crate::{
+    Digest, SandboxError,
+    cache::{CompileCache, EntryName},
+    engine::Ticker,
+    host::{self, ActivityPre},
+    state::State,
+};
+
+/// What a module must be linkable against.
+pub const WORLD: &str = "cpe:activity/activity@0.1.0";
+
+/// Of what is missing, so many names are told.
+const MAX_MISSING: usize = 10;
+
+/// A compiled, linked component. Clones share it.
+#[derive(Clone)]
+pub struct Module(Arc<Linked>);
+
+struct Linked {
+    name: String,
+    digest: Digest,
+    pre: ActivityPre<State>,
+}
+
+impl Module {
+    pub fn digest(&self) -> &Digest {
+        &self.0.digest
+    }
+
+    /// The name it was loaded under: for people.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(crate) fn pre(&self) -> &ActivityPre<State> {
+        &self.0.pre
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("name", &self.0.name)
+            .field("digest", &self.0.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An engine with its clock, and with all that guests may import.
+pub(crate) struct Host {
+    engine: Engine,
+    linker: Linker<State>,
+    _ticker: Ticker,
+}
+
+impl Host {
+    pub(crate) fn new(engine: Engine) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        host::add_to_linker(&mut linker)?;
+        Ok(Self { _ticker: Ticker::start(&engine)?, engine, linker })
+    }
+
+    /// The machine code of a component. Takes seconds where the cache does not have it.
+    pub(crate) fn compile(
+        &self,
+        name: &str,
+        digest: &Digest,
+        bytes: &[u8],
+        cache: Option<&CompileCache>,
+    ) -> Result<Vec<u8>, SandboxError> {
+        let entry = EntryName::new(digest, &self.engine);
+        if let Some(code) = cache.and_then(|cache| cache.get(&entry)) {
+            return Ok(code);
+        }
+        let invalid = |source| SandboxError::Invalid { module: name.to_owned(), source };
+        let code = self.engine.precompile_component(bytes).map_err(invalid)?;
+        if let Some(cache) = cache {
+            cache.put(&entry, &code);
+        }
+        Ok(code)
+    }
+
+    /// Loads machine code that [`Self::compile`] gave. Fails if it does not fit this host's pool.
+    pub(crate) fn component(&self, code: &[u8]) -> wasmtime::Result<Component> {
+        #[expect(
+            unsafe_code,
+            reason = "machine code is trusted here, and here only: it comes from this process's \
+                      own compiler, or from a file whose keyed hash proves that it once did"
+        )]
+        // SAFETY: `code` is the unchanged output of `Engine::precompile_component`, as above.
+        unsafe {
+            Component::deserialize(&self.engine, code)
+        }
+    }
+
+    pub(crate) fn link(
+        &self,
+        name: &str,
+        digest: Digest,
+        component: &Component,
+    ) -> Result<Module, SandboxError> {
+        let refused = |problem: String, source| SandboxError::Link {
+            module: name.to_owned(),
+            problem,
+            source,
+        };
+        let pre = self
+            .linker
+            .instantiate_pre(component)
+            .map_err(|error| refused(self.unmet_imports(component), error))?;
+        let pre = ActivityPre::new(pre).map_err(|error| {
+            refused("it does not export `cpe:activity/handler@0.1.0` as declared".into(), error)
+        })?;
+        Ok(Module(Arc::new(Linked { name: name.to_owned(), digest, pre })))
+    }
+
+    /// Names every import that is not offered, where wasmtime's own error names the first.
+    fn unmet_imports(&self, component: &Component) -> String {
+        let offered = host::offered();
+        let ty = component.component_type();
+        let missing: Vec<String> = ty
+            .imports(&self.engine)
+            .filter(|(import, _)| !offered.contains(&without_version(import)))
+            .take(MAX_MISSING)
+            .map(|(import, item)| match item.ty {
+                ComponentItem::ComponentInstance(_) => format!("`{import}`"),
+                _ => format!("`{import}` (not an interface)"),
+            })
+            .collect();
+        if missing.is_empty() {
+            return "an import differs from what the host offers".to_owned();
+        }
+        format!("the host does not offer {}", missing.join(", "))
+    }
+}
+
+fn without_version(import: &str) -> &str {
+    import.split_once('@').map_or(import, |(name, _)| name)
+}

@@ -1,0 +1,255 @@
+//! The sandbox itself: loads modules, and runs each activity task in a store of its own.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::Semaphore,
+    time::{error::Elapsed, timeout},
+};
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+use wasmtime::Store;
+
+use crate::{
+    Digest, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
+    cache::CompileCache,
+    engine,
+    error::cut,
+    file_kind, host,
+    link::Host,
+    metered::{Exhausted, Metered},
+    state::State,
+    trap,
+};
+
+/// Bytes that a guest passes to the host in one call.
+const HOSTCALL_BYTES: usize = 16 << 20;
+const MAX_REASON: usize = 256;
+const MAX_DETAILS: usize = 32_768;
+/// How long an activity that failed waits for its uploads to be aborted.
+const ABORT_GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// Guests that run at a time; more of them wait.
+    pub max_concurrent: usize,
+    /// Where machine code is kept; nowhere if `None`.
+    pub cache_dir: Option<PathBuf>,
+    pub max_component_bytes: usize,
+    /// Modules that compile at a time. Each uses all cores.
+    pub max_compilations: usize,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            max_concurrent: 64,
+            cache_dir: None,
+            max_component_bytes: 64 << 20,
+            max_compilations: 1,
+        }
+    }
+}
+
+/// Loads and runs modules. Clones share everything.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    config: SandboxConfig,
+    host: Host,
+    /// Runs the components that do not fit the pool. Made when there is one.
+    spare: OnceLock<Host>,
+    cache: Option<CompileCache>,
+    slots: Semaphore,
+    compilations: Arc<Semaphore>,
+    aborts: TaskTracker,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let config = SandboxConfig {
+            max_concurrent: config.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
+            max_compilations: config.max_compilations.clamp(1, Semaphore::MAX_PERMITS),
+            ..config
+        };
+        let host = engine::best(config.max_concurrent).and_then(Host::new);
+        let cache = config.cache_dir.as_deref().and_then(|dir| {
+            let opened = CompileCache::open(dir);
+            if let Err(error) = &opened {
+                warn!(dir = %dir.display(), %error, "Modules are compiled afresh at each start");
+            }
+            opened.ok()
+        });
+        Ok(Self(Arc::new(Inner {
+            host: host.map_err(SandboxError::Setup)?,
+            spare: OnceLock::new(),
+            cache,
+            slots: Semaphore::new(config.max_concurrent),
+            compilations: Arc::new(Semaphore::new(config.max_compilations)),
+            aborts: TaskTracker::new(),
+            config,
+        })))
+    }
+
+    /// Makes a component ready to run: checks, compiles (or finds in the cache) and links it.
+    /// `name` is for messages.
+    pub async fn load(&self, name: &str, bytes: Bytes) -> Result<Module, SandboxError> {
+        let (size, limit) = (bytes.len(), self.0.config.max_component_bytes);
+        if size > limit {
+            return Err(SandboxError::TooLarge { module: name.to_owned(), size, limit });
+        }
+        file_kind::expect_component(&bytes)
+            .map_err(|found| SandboxError::NotAComponent { module: name.to_owned(), found })?;
+        let permit = Arc::clone(&self.0.compilations).acquire_owned().await;
+        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
+        let loading = tokio::task::spawn_blocking(move || {
+            // Held by the work itself, which goes on when its caller is gone.
+            let _permit = permit;
+            inner.load_blocking(&name, &bytes)
+        });
+        loading.await.map_err(|error| SandboxError::Internal(error.to_string()))?
+    }
+
+    /// Runs a module once. Dropping the future stops the guest and undoes its writes.
+    pub async fn run(
+        &self,
+        module: &Module,
+        invocation: Invocation,
+        input: String,
+    ) -> Result<Finished, SandboxError> {
+        let mut metering = Metering::default();
+        let arrived = Instant::now();
+        // Declared before the store, so that the pool has its place back before the slot is free.
+        let _slot = self.0.slots.acquire().await.map_err(|error| {
+            SandboxError::Internal(format!("no slot for the activity: {error}"))
+        })?;
+        metering.wait = arrived.elapsed();
+
+        let limits = invocation.limits.clone();
+        let mut store = self.store(module, invocation);
+        let called = call(&mut store, module, &input, &limits, &mut metering).await;
+        let state = store.data_mut();
+        metering.peak_memory = state.limiter.peak();
+        metering.bytes_read = state.staging.bytes_read;
+        metering.bytes_written = state.staging.bytes_written;
+        state.log.finish();
+
+        if matches!(called, Ok(Ok(_))) {
+            let start = Instant::now();
+            state.staging.commit().await?;
+            metering.commit = start.elapsed();
+        } else if !state.staging.is_empty() {
+            let _ = timeout(ABORT_GRACE, state.staging.abort()).await;
+        }
+        Ok(Finished { outcome: called?, metering })
+    }
+
+    /// Waits for the uploads of guests that were stopped to be aborted: before the process ends.
+    pub async fn settle(&self) {
+        self.0.aborts.close();
+        self.0.aborts.wait().await;
+    }
+
+    fn store(&self, module: &Module, invocation: Invocation) -> Store<State> {
+        let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
+        let state = State::new(invocation, self.0.aborts.clone());
+        let mut store = Store::new(module.pre().engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
+        // Busy guests yield at every tick: their neighbours run, and their time is looked at.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+}
+
+/// Instantiates and calls, within the limits of CPU and wall time.
+async fn call(
+    store: &mut Store<State>,
+    module: &Module,
+    input: &str,
+    limits: &Limits,
+    metering: &mut Metering,
+) -> Result<Result<String, Failure>, SandboxError> {
+    let start = Instant::now();
+    let mut instantiated = None;
+    let mut cpu = Duration::ZERO;
+    let ended = {
+        let guest = pin!(async {
+            let activity = module.pre().instantiate_async(&mut *store).await?;
+            instantiated = Some(start.elapsed());
+            activity.cpe_activity_handler().call_run(&mut *store, input).await
+        });
+        timeout(limits.wall, Metered::new(guest, limits.cpu, &mut cpu)).await
+    };
+    metering.cpu = cpu;
+    metering.instantiate = instantiated.unwrap_or_default();
+    metering.run = start.elapsed().saturating_sub(metering.instantiate);
+    match ended {
+        Err(Elapsed { .. }) => Err(SandboxError::Wall { limit: limits.wall }),
+        Ok(Err(Exhausted)) => Err(SandboxError::Cpu { limit: limits.cpu }),
+        Ok(Ok(Err(error))) => Err(trap::explain(&error, store.data(), limits)),
+        Ok(Ok(Ok(Ok(output)))) if output.len() as u64 > limits.output => {
+            Err(SandboxError::Output { limit: limits.output })
+        }
+        Ok(Ok(Ok(Ok(output)))) => Ok(Ok(output)),
+        Ok(Ok(Ok(Err(failure)))) => Ok(Err(presentable(failure))),
+    }
+}
+
+/// Cuts what a guest says about its failure to what SWF stores.
+fn presentable(failure: host::Failure) -> Failure {
+    let host::Failure { reason, details, retryable } = failure;
+    let mut reason: String =
+        reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+    if reason.trim().is_empty() {
+        reason = "activity.failed".to_owned();
+    }
+    let mut details = details;
+    if let Some((end, _)) = details.char_indices().nth(MAX_DETAILS) {
+        cut(&mut details, end);
+    }
+    Failure { reason, details, retryable }
+}
+
+impl Inner {
+    fn load_blocking(&self, name: &str, bytes: &[u8]) -> Result<Module, SandboxError> {
+        let digest = Digest::of(bytes);
+        let code = self.host.compile(name, &digest, bytes, self.cache.as_ref())?;
+        let invalid = |source| SandboxError::Invalid { module: name.to_owned(), source };
+        match self.host.component(&code) {
+            Ok(component) => self.host.link(name, digest, &component),
+            Err(error) => {
+                warn!(module = name, %error, "A module does not fit the pool: it starts slower");
+                let spare = self.spare()?;
+                let code = spare.compile(name, &digest, bytes, self.cache.as_ref())?;
+                spare.link(name, digest, &spare.component(&code).map_err(invalid)?)
+            }
+        }
+    }
+
+    fn spare(&self) -> Result<&Host, SandboxError> {
+        if let Some(spare) = self.spare.get() {
+            return Ok(spare);
+        }
+        let spare = engine::on_demand().and_then(Host::new).map_err(SandboxError::Setup)?;
+        Ok(self.spare.get_or_init(|| spare))
+    }
+}
+
+#[cfg(test)]
+mod tests;
