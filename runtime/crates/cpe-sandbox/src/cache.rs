@@ -59,9 +59,9 @@ impl CompileCache {
                 return None;
             }
         };
-        let verified = bytes.split_at_checked(TAG_BYTES).and_then(|(tag, code)| {
-            self.mac(name, code).verify_slice(tag).is_ok().then_some(code)
-        });
+        let verified = bytes
+            .split_at_checked(TAG_BYTES)
+            .and_then(|(tag, code)| self.mac(name, code).verify_slice(tag).is_ok().then_some(code));
         if verified.is_none() {
             warn!(path = %path.display(), "A compiled module is broken or not ours: ignored");
         }

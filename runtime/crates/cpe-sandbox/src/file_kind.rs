@@ -16,7 +16,7 @@ fn describe(bytes: &[u8]) -> &'static str {
     let text = bytes.get(..64).unwrap_or(bytes).trim_ascii_start();
     if bytes.is_empty() {
         "the file is empty"
-    } else if COMPONENT.starts_with(bytes) || CORE_MODULE.starts_with(bytes) {
+    } else if bytes.len() < 8 && (COMPONENT.starts_with(bytes) || CORE_MODULE.starts_with(bytes)) {
         "the file is cut off within its first bytes"
     } else if bytes.starts_with(CORE_MODULE) {
         "it is a core module (build with --target wasm32-wasip2, or wrap it as a component)"

@@ -197,10 +197,7 @@ mod tests {
         check("tmp/x", Verb::Read, "ok");
         check("tmp/x", Verb::Write, "ok");
         check("input", Verb::Read, "denied");
-        assert!(matches!(
-            grants().check_key("other", "in/a", Verb::Read),
-            Err(Refusal::Denied(_))
-        ));
+        assert!(matches!(grants().check_key("other", "in/a", Verb::Read), Err(Refusal::Denied(_))));
     }
 
     #[test]

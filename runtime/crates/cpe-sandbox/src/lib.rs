@@ -29,9 +29,7 @@ pub use self::{
     digest::Digest,
     error::SandboxError,
     grants::{Access, BucketGrant, Grants},
-    invocation::{
-        Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext,
-    },
+    invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
     link::{Module, WORLD},
     sandbox::{Sandbox, SandboxConfig},
 };

@@ -214,8 +214,7 @@ async fn call(
 /// Cuts what a guest says about its failure to what SWF stores.
 fn presentable(failure: host::Failure) -> Failure {
     let host::Failure { reason, details, retryable } = failure;
-    let mut reason: String =
-        reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+    let mut reason: String = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
     if reason.trim().is_empty() {
         reason = "activity.failed".to_owned();
     }

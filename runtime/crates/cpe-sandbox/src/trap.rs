@@ -5,11 +5,7 @@ use std::fmt::Write as _;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::{
-    Limits, SandboxError,
-    error::cut,
-    state::State,
-};
+use crate::{Limits, SandboxError, error::cut, state::State};
 
 const MAX_FRAMES: usize = 20;
 const MAX_NAME: usize = 160;
@@ -22,7 +18,8 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     // Outside of wasm, the only thing that is copied from the guest is its result.
-    if backtrace.is_none() && error.root_cause().to_string().contains("fuel allocated for hostcalls")
+    if backtrace.is_none()
+        && error.root_cause().to_string().contains("fuel allocated for hostcalls")
     {
         return SandboxError::Output { limit: limits.output };
     }

@@ -217,9 +217,7 @@ fn byte_range(range: wit::ByteRange) -> Result<ByteRange, CallError> {
         wit::ByteRange::Inclusive((first, last)) if first > last => {
             invalid("the range ends before it begins")
         }
-        wit::ByteRange::Inclusive((first, last)) => {
-            Ok(ByteRange::From { first, last: Some(last) })
-        }
+        wit::ByteRange::Inclusive((first, last)) => Ok(ByteRange::From { first, last: Some(last) }),
         wit::ByteRange::Suffix(0) => invalid("the range is empty"),
         wit::ByteRange::Suffix(length) => Ok(ByteRange::Suffix(length)),
     }

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cpe_ports::{BlobStore, ByteRange, ByteStream, Error, ErrorKind, GetObject, ObjectAddress, ObjectMeta};
-use futures::{FutureExt, StreamExt, stream};
+use cpe_ports::{
+    BlobStore, ByteRange, ByteStream, Error, ErrorKind, GetObject, ObjectAddress, ObjectMeta,
+};
+use futures::{FutureExt, StreamExt, stream, stream::Fuse};
 use wasmtime::component::Resource;
 
 use super::{CallError, ObjectStoreView, object_info, wit};
@@ -20,7 +22,8 @@ const MAX_RESUMES: u32 = 5;
 pub struct Reader {
     at: ObjectAddress,
     meta: ObjectMeta,
-    body: ByteStream,
+    /// Fused, since it may be asked again after its end.
+    body: Fuse<ByteStream>,
     /// Came from the stream, but the guest has not asked for it yet.
     rest: Bytes,
     /// Of the next byte that the stream gives, within the object.
@@ -39,7 +42,7 @@ impl Reader {
             }
             Some(ByteRange::Suffix(length)) => (size.saturating_sub(length), size),
         };
-        let (meta, body) = (object.meta, object.body);
+        let (meta, body) = (object.meta, object.body.fuse());
         Self { at, meta, body, rest: Bytes::new(), position, end, resumes: 0 }
     }
 
@@ -66,7 +69,7 @@ impl Reader {
                 Some(Some(Ok(more))) => self.take(more),
                 // Left for the next read, which knows what to do about it.
                 Some(Some(Err(error))) => {
-                    self.body = stream::iter([Err(error)]).boxed();
+                    self.body = stream::iter([Err(error)]).boxed().fuse();
                     break;
                 }
                 Some(None) | None => break,
@@ -83,12 +86,13 @@ impl Reader {
     }
 
     async fn resume(&mut self, error: Error, blobs: &Arc<dyn BlobStore>) -> Result<(), Error> {
+        // An error ends a stream, and what has ended is not asked again.
+        self.body = stream::empty().boxed().fuse();
         if !error.kind().is_transient() || self.resumes >= MAX_RESUMES {
             return Err(error);
         }
         self.resumes += 1;
         if self.position >= self.end {
-            self.body = stream::empty().boxed();
             return Ok(());
         }
         let range = ByteRange::From { first: self.position, last: Some(self.end - 1) };
@@ -97,7 +101,7 @@ impl Reader {
             let message = "the object was changed while it was read";
             return Err(Error::new(ErrorKind::Unavailable, message).with_code("Changed"));
         }
-        self.body = object.body;
+        self.body = object.body.fuse();
         Ok(())
     }
 }
