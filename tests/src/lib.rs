@@ -1,1 +1,12 @@
-//! cpe-tests.
+//! The harness of the scenario tests: a whole CPE in one process, reached either directly or
+//! through the AWS SDK over loopback, and a client that knows only queues, objects and JSON.
+
+mod client;
+mod programs;
+mod world;
+
+pub use self::{
+    client::{Client, events_text},
+    programs::{Program, cpe_program},
+    world::{Options, Wire, World, activity, plan_file},
+};

@@ -1,0 +1,244 @@
+//! YAML as a tree that remembers where each node stands and how each number was written.
+//!
+//! Reading into a tree first lets the loader tell all mistakes of a plan at once.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::{Location, Spanned};
+
+use crate::error::Problems;
+
+/// A place in the file; both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) at: Position,
+    pub(crate) value: NodeValue,
+    span: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum NodeValue {
+    Null,
+    Bool(bool),
+    /// With the text as it was written: `1.0` is a version as well as a number.
+    Number(Number, String),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) at: Position,
+    pub(crate) text: String,
+}
+
+/// A plan is not larger; neither is any file that a person wrote.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// Reads one YAML document. What is wrong with it as YAML goes to `problems`.
+pub(crate) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
+    let start = Position { line: 1, column: 1 };
+    if text.len() > MAX_BYTES {
+        problems.add(start, format!("the file has {} bytes, of at most {MAX_BYTES}", text.len()));
+        return None;
+    }
+    match serde_saphyr::from_str::<Node>(text) {
+        Ok(mut node) => {
+            node.restore_numbers(text);
+            Some(node)
+        }
+        Err(error) => {
+            let at = error.location().map_or(start, position);
+            problems.add(at, format!("not valid YAML: {}", first_line(&error)));
+            None
+        }
+    }
+}
+
+fn first_line(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+impl Node {
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            NodeValue::Null => "nothing",
+            NodeValue::Bool(_) => "a boolean",
+            NodeValue::Number(..) => "a number",
+            NodeValue::Text(_) => "text",
+            NodeValue::List(_) => "a list",
+            NodeValue::Map(_) => "a mapping",
+        }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.value, NodeValue::Null)
+    }
+
+    /// Text, or a number as it was written.
+    pub(crate) fn as_scalar_text(&self) -> Option<&str> {
+        match &self.value {
+            NodeValue::Text(text) | NodeValue::Number(_, text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.value {
+            NodeValue::Null => Value::Null,
+            NodeValue::Bool(value) => Value::Bool(*value),
+            NodeValue::Number(number, _) => Value::Number(number.clone()),
+            NodeValue::Text(text) => Value::String(text.clone()),
+            NodeValue::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
+            NodeValue::Map(entries) => Value::Object(
+                entries.iter().map(|(key, node)| (key.text.clone(), node.to_json())).collect::<Map<_, _>>(),
+            ),
+        }
+    }
+
+    fn restore_numbers(&mut self, text: &str) {
+        match &mut self.value {
+            NodeValue::Number(_, written) => {
+                let raw = self.span.and_then(|(from, len)| text.get(from..from + len));
+                if let Some(raw) = raw.map(str::trim).filter(|raw| !raw.is_empty()) {
+                    raw.clone_into(written);
+                }
+            }
+            NodeValue::List(items) => items.iter_mut().for_each(|item| item.restore_numbers(text)),
+            NodeValue::Map(entries) => {
+                entries.iter_mut().for_each(|(_, node)| node.restore_numbers(text));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn position(location: Location) -> Position {
+    Position { line: location.line().max(1), column: location.column().max(1) }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value: Raw(value), referenced, defined } = Spanned::deserialize(deserializer)?;
+        let span = defined.span();
+        let from = span.byte_offset().and_then(|offset| usize::try_from(offset).ok());
+        let len = span.byte_len().and_then(|len| usize::try_from(len).ok());
+        Ok(Self { at: position(referenced), value, span: from.zip(len) })
+    }
+}
+
+struct Raw(NodeValue);
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor).map(Raw)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = NodeValue;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any YAML node")
+    }
+
+    fn visit_unit<E>(self) -> Result<NodeValue, E> {
+        Ok(NodeValue::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<NodeValue, E> {
+        Ok(NodeValue::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<NodeValue, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<NodeValue, E> {
+        Ok(NodeValue::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<NodeValue, E> {
+        Ok(NodeValue::Number(value.into(), value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<NodeValue, E> {
+        Ok(NodeValue::Number(value.into(), value.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<NodeValue, E> {
+        match Number::from_f64(value) {
+            Some(number) => Ok(NodeValue::Number(number, value.to_string())),
+            None => Ok(NodeValue::Text(value.to_string())),
+        }
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<NodeValue, E> {
+        Ok(NodeValue::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<NodeValue, E> {
+        Ok(NodeValue::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NodeValue, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(NodeValue::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<NodeValue, A::Error> {
+        let mut map = Vec::new();
+        while let Some(key) = entries.next_key::<Spanned<String>>()? {
+            let at = position(key.referenced);
+            map.push((Key { at, text: key.value }, entries.next_value()?));
+        }
+        Ok(NodeValue::Map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_keep_their_places_and_numbers_their_text() {
+        let text = "name: x\nversion: 1.0\nlist:\n  - {a: 2}\n  - ~\n";
+        let mut problems = Problems::new("f", text);
+        let node = parse(text, &mut problems).unwrap();
+        let NodeValue::Map(entries) = &node.value else { panic!("a map") };
+        assert_eq!(entries[1].1.as_scalar_text(), Some("1.0"));
+        assert_eq!(entries[1].1.at, Position { line: 2, column: 10 });
+        assert_eq!(entries[2].0.at, Position { line: 3, column: 1 });
+        let NodeValue::List(items) = &entries[2].1.value else { panic!("a list") };
+        assert_eq!(items[0].at.line, 4);
+        assert!(items[1].is_null());
+    }
+
+    #[test]
+    fn alias_bombs_are_refused() {
+        let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (name, before) in ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip("abcdefgh".chars()) {
+            text += &format!("{name}: &{name} [{}]\n", format!("*{before},").repeat(9));
+        }
+        let mut problems = Problems::new("f", &text);
+        assert!(parse(&text, &mut problems).is_none());
+        assert!(!problems.is_empty());
+    }
+}

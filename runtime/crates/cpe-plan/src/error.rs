@@ -1,0 +1,163 @@
+//! What is wrong with a plan: where, what, and what would be right.
+
+use std::fmt;
+
+use crate::document::Position;
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError {
+    pub file: String,
+    /// From 1.
+    pub line: u64,
+    /// From 1, in characters.
+    pub column: u64,
+    pub message: String,
+    /// What would be right, where that can be said.
+    pub hint: Option<String>,
+    /// The offending line's text.
+    pub source_line: String,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        if !self.source_line.trim().is_empty() {
+            let width = self.line.to_string().len();
+            write!(f, "\n  {} | {}", self.line, self.source_line)?;
+            let pad = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0);
+            write!(f, "\n  {:width$} | {:pad$}^", "", "")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All mistakes of a plan, in the order of their places.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct PlanErrors(Vec<PlanError>);
+
+impl PlanErrors {
+    /// Never empty.
+    pub fn errors(&self) -> &[PlanError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PlanErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// More mistakes than these are not worth a reader's time.
+const MAX_ERRORS: usize = 100;
+
+/// Gathers mistakes while a plan is read.
+#[derive(Debug)]
+pub(crate) struct Problems<'a> {
+    file: &'a str,
+    text: &'a str,
+    errors: Vec<PlanError>,
+}
+
+impl<'a> Problems<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, text, errors: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, at: Position, message: impl Into<String>) {
+        self.push(at, message.into(), None);
+    }
+
+    pub(crate) fn add_with_hint(
+        &mut self,
+        at: Position,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.push(at, message.into(), Some(hint.into()));
+    }
+
+    fn push(&mut self, at: Position, message: String, hint: Option<String>) {
+        if self.errors.len() >= MAX_ERRORS {
+            return;
+        }
+        let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(0);
+        let source_line: String =
+            self.text.lines().nth(line).unwrap_or_default().chars().take(200).collect();
+        self.errors.push(PlanError {
+            file: self.file.to_owned(),
+            line: at.line,
+            column: at.column,
+            message,
+            hint,
+            source_line,
+        });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    pub(crate) fn into_errors(mut self) -> PlanErrors {
+        self.errors.sort_by_key(|error| (error.line, error.column));
+        PlanErrors(self.errors)
+    }
+}
+
+/// The candidate nearest to what was written, if it is near at all.
+pub(crate) fn nearest<'c>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(written, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits between two words, letters' case aside.
+fn distance(a: &str, b: &str) -> usize {
+    // Longer words are not typed by hand.
+    let fold = |text: &str| text.chars().take(64).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let (a, b) = (fold(a), fold(b));
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
+            let above = *cell;
+            let replaced = diagonal + usize::from(x != y);
+            *cell = replaced.min(above + 1).min(left + 1);
+            (diagonal, left) = (above, *cell);
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_candidate_is_found() {
+        assert_eq!(nearest("requirs", ["name", "requires"]), Some("requires"));
+        assert_eq!(nearest("Name", ["name", "requires"]), Some("name"));
+        assert_eq!(nearest("zzz", ["name", "requires"]), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,169 @@
+//! From the YAML tree to the model, telling every mistake on the way.
+
+mod activity;
+mod keys;
+mod step;
+
+use std::collections::BTreeMap;
+
+use cpe_swf::{Timeout, limits};
+use sha2::{Digest, Sha256};
+
+use self::keys::Mapping;
+use crate::{
+    document::{self, Node, NodeValue, Position},
+    error::{Problems, nearest},
+    model::{Activity, Plan, Step},
+    schema::Schema,
+    template::Templates,
+};
+
+/// A month, as long as the longest jobs of the original's users.
+const DEFAULT_EXECUTION_TIMEOUT: Timeout = Timeout::Seconds(30 * 24 * 3600);
+/// How long a decision may take before another decider is asked.
+const DEFAULT_DECISION_TIMEOUT: Timeout = Timeout::Seconds(60);
+/// More steps than an execution's history could carry.
+const MAX_STEPS: usize = 4_000;
+
+const PLAN_KEYS: [&str; 7] = [
+    "name",
+    "version",
+    "default_execution_start_to_close_timeout",
+    "default_task_start_to_close_timeout",
+    "input_spec",
+    "activities",
+    "steps",
+];
+
+pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
+    let root = document::parse(text, problems)?;
+    let Some(mapping) = Mapping::of(&root, "a plan") else {
+        problems.add_with_hint(
+            root.at,
+            format!("a plan is a mapping, this is {}", root.kind()),
+            "begin with `name:`, `version:`, `activities:` and `steps:`",
+        );
+        return None;
+    };
+    mapping.check_keys(&PLAN_KEYS, problems);
+    let name = mapping.required_name("name", limits::ID_CHARS, problems);
+    let version = mapping.required_name("version", limits::VERSION_CHARS, problems);
+    let execution = mapping.timeout("default_execution_start_to_close_timeout", problems);
+    let decision = mapping.timeout("default_task_start_to_close_timeout", problems);
+    let input_spec = schema(&mapping, problems);
+    let activities = activities(&mapping, problems);
+    let mut templates = Templates::new();
+    let steps = steps(&mapping, &activities, &mut templates, problems);
+
+    let by_name = steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i)).collect();
+    let mut dependents = vec![Vec::new(); steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for requires in &step.requires {
+            if let Some(list) = dependents.get_mut(requires.step) {
+                list.push(index);
+            }
+        }
+    }
+    Some(Plan {
+        name: name?,
+        version: version?,
+        default_execution_start_to_close_timeout: execution.unwrap_or(DEFAULT_EXECUTION_TIMEOUT),
+        default_task_start_to_close_timeout: decision.unwrap_or(DEFAULT_DECISION_TIMEOUT),
+        input_spec,
+        activities: activities.into_iter().map(|(_, activity)| activity).collect(),
+        steps,
+        templates,
+        by_name,
+        dependents,
+        text: text.to_owned(),
+        digest: hex::encode(Sha256::digest(text)),
+    })
+}
+
+/// `input_spec`: a JSON Schema, or nothing.
+fn schema(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<Schema> {
+    let node = mapping.get("input_spec")?;
+    let compiled = match &node.value {
+        NodeValue::Map(_) => Schema::compile(&node.to_json()),
+        _ => Err(format!("a JSON Schema is a mapping, this is {}", node.kind())),
+    };
+    compiled
+        .map_err(|error| problems.add(node.at, format!("`input_spec` is no JSON Schema: {error}")))
+        .ok()
+}
+
+/// The activities with the names that steps call them by.
+fn activities(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Vec<(String, Activity)> {
+    let mut found: Vec<(String, Activity)> = Vec::new();
+    let mut places: BTreeMap<String, Position> = BTreeMap::new();
+    for node in mapping.list("activities", problems).unwrap_or_default() {
+        let Some((name, activity)) = activity::load(node, problems) else { continue };
+        if let Some(first) = places.insert(name.clone(), node.at) {
+            problems.add(
+                node.at,
+                format!("the activity `{name}` is there already, at line {}", first.line),
+            );
+            continue;
+        }
+        found.push((name, activity));
+    }
+    found
+}
+
+fn steps(
+    mapping: &Mapping<'_>,
+    activities: &[(String, Activity)],
+    templates: &mut Templates,
+    problems: &mut Problems<'_>,
+) -> Vec<Step> {
+    let Some(nodes) = mapping.required_list("steps", problems) else { return Vec::new() };
+    if nodes.is_empty() || nodes.len() > MAX_STEPS {
+        let count = nodes.len();
+        problems.add(mapping.at(), format!("a plan has 1 to {MAX_STEPS} steps, this one {count}"));
+        return Vec::new();
+    }
+    let names = step_names(nodes, problems);
+    let mut loader = step::Loader { names: &names, activities, templates };
+    let steps: Vec<Option<Step>> =
+        nodes.iter().map(|node| loader.load(node, problems)).collect();
+    if steps.iter().all(Option::is_some) {
+        let steps: Vec<Step> = steps.into_iter().flatten().collect();
+        step::refuse_cycles(&steps, nodes, problems);
+        return steps;
+    }
+    Vec::new()
+}
+
+/// The names of all steps first, so that a step may name a later one.
+fn step_names(nodes: &[Node], problems: &mut Problems<'_>) -> BTreeMap<String, usize> {
+    let mut names = BTreeMap::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let Some(mapping) = Mapping::of(node, "a step") else { continue };
+        let name = mapping.get("name").and_then(Node::as_scalar_text);
+        let Some(name) = name else { continue };
+        if let Some(first) = names.insert(name.to_owned(), index) {
+            let line = nodes.get(first).map_or(0, |node| node.at.line);
+            problems.add(node.at, format!("the step `{name}` is there already, at line {line}"));
+        }
+    }
+    names
+}
+
+/// "did you mean …?", where something known is near.
+fn did_you_mean<'c>(
+    written: &str,
+    known: impl IntoIterator<Item = &'c str> + Clone,
+    what: &str,
+) -> String {
+    match nearest(written, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let list: Vec<_> = known.into_iter().take(20).collect();
+            if list.is_empty() {
+                format!("the plan has no {what}")
+            } else {
+                format!("known are: {}", list.join(", "))
+            }
+        }
+    }
+}

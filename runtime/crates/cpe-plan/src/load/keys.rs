@@ -1,0 +1,176 @@
+//! Reading mappings key by key, each with the type it must have.
+
+use cpe_swf::{Timeout, limits};
+
+use super::did_you_mean;
+use crate::{
+    document::{Key, Node, NodeValue, Position},
+    error::Problems,
+};
+
+/// A mapping of the document, and what it is called in messages.
+pub(super) struct Mapping<'n> {
+    entries: &'n [(Key, Node)],
+    at: Position,
+    what: &'static str,
+}
+
+impl<'n> Mapping<'n> {
+    pub(super) fn of(node: &'n Node, what: &'static str) -> Option<Self> {
+        match &node.value {
+            NodeValue::Map(entries) => Some(Self { entries, at: node.at, what }),
+            _ => None,
+        }
+    }
+
+    /// As [`Self::of`]; anything else is a mistake.
+    pub(super) fn required(
+        node: &'n Node,
+        what: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Self> {
+        let mapping = Self::of(node, what);
+        if mapping.is_none() {
+            problems.add(node.at, format!("{what} is a mapping, this is {}", node.kind()));
+        }
+        mapping
+    }
+
+    pub(super) fn at(&self) -> Position {
+        self.at
+    }
+
+    pub(super) fn entries(&self) -> &'n [(Key, Node)] {
+        self.entries
+    }
+
+    /// The value of a key; `~` counts as absent.
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries
+            .iter()
+            .find(|(found, _)| found.text == key)
+            .map(|(_, node)| node)
+            .filter(|node| !node.is_null())
+    }
+
+    pub(super) fn check_keys(&self, known: &[&str], problems: &mut Problems<'_>) {
+        for (key, _) in self.entries {
+            if !known.contains(&key.text.as_str()) {
+                let hint = did_you_mean(&key.text, known.iter().copied(), "keys");
+                problems.add_with_hint(
+                    key.at,
+                    format!("{} has no key `{}`", self.what, key.text),
+                    hint,
+                );
+            }
+        }
+    }
+
+    /// Text that SWF accepts as a name or version; numbers count as they are written.
+    pub(super) fn required_name(
+        &self,
+        key: &str,
+        max: usize,
+        problems: &mut Problems<'_>,
+    ) -> Option<String> {
+        let Some(node) = self.get(key) else {
+            problems.add(self.at, format!("{} needs `{key}`", self.what));
+            return None;
+        };
+        self.name(key, node, max, problems)
+    }
+
+    pub(super) fn optional_name(
+        &self,
+        key: &str,
+        max: usize,
+        problems: &mut Problems<'_>,
+    ) -> Option<String> {
+        self.name(key, self.get(key)?, max, problems)
+    }
+
+    fn name(
+        &self,
+        key: &str,
+        node: &Node,
+        max: usize,
+        problems: &mut Problems<'_>,
+    ) -> Option<String> {
+        let Some(text) = node.as_scalar_text() else {
+            problems.add(node.at, format!("`{key}` is text, this is {}", node.kind()));
+            return None;
+        };
+        let length = text.chars().count();
+        if !(1..=max).contains(&length) {
+            problems.add(node.at, format!("`{key}` has 1 to {max} characters, this has {length}"));
+            return None;
+        }
+        if let Some(forbidden) = limits::forbidden_in_id(text) {
+            problems.add(
+                node.at,
+                format!("SWF allows no `{}` in `{key}`", forbidden.escape_debug()),
+            );
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    pub(super) fn text(&self, key: &str, problems: &mut Problems<'_>) -> Option<(&'n str, Position)> {
+        let node = self.get(key)?;
+        let text = node.as_scalar_text();
+        if text.is_none() {
+            let mut hint = None;
+            if matches!(node.value, NodeValue::Map(_)) {
+                hint = Some(format!("templates are text: write `{key}: |` and the JSON below it"));
+            }
+            let message = format!("`{key}` is text, this is {}", node.kind());
+            match hint {
+                Some(hint) => problems.add_with_hint(node.at, message, hint),
+                None => problems.add(node.at, message),
+            }
+        }
+        text.map(|text| (text, node.at))
+    }
+
+    /// Whole seconds, as a number or text, or `NONE`.
+    pub(super) fn timeout(&self, key: &str, problems: &mut Problems<'_>) -> Option<Timeout> {
+        let node = self.get(key)?;
+        let timeout = node.as_scalar_text().and_then(|text| text.parse::<Timeout>().ok());
+        // A year is the longest that SWF lets anything last.
+        let valid = match timeout {
+            Some(Timeout::Seconds(seconds)) => seconds <= 31_536_000,
+            Some(Timeout::None) => true,
+            None => false,
+        };
+        if !valid {
+            problems.add_with_hint(
+                node.at,
+                format!("`{key}` is no timeout"),
+                "whole seconds up to 31536000 (a year), or NONE",
+            );
+        }
+        timeout.filter(|_| valid)
+    }
+
+    pub(super) fn list(&self, key: &str, problems: &mut Problems<'_>) -> Option<&'n [Node]> {
+        let node = self.get(key)?;
+        match &node.value {
+            NodeValue::List(items) => Some(items),
+            _ => {
+                problems.add(node.at, format!("`{key}` is a list, this is {}", node.kind()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn required_list(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<&'n [Node]> {
+        if self.get(key).is_none() {
+            problems.add(self.at, format!("{} needs `{key}`", self.what));
+        }
+        self.list(key, problems)
+    }
+}

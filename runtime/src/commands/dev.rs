@@ -1,0 +1,102 @@
+//! `cpe dev`: the embedded endpoint and all pollers in one process, which speak to each other
+//! without HTTP; everyone else finds them on loopback.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failed, local::Endpoint, stop_on_signal};
+use crate::{
+    cli::Global,
+    compose::{self, Clients, Fleet, Roles},
+    config::{Access, Client, Config, S3Allowance},
+};
+
+/// The queues of the client that `cpe dev` makes up where cpe.yaml has none.
+const INPUT_QUEUE: &str = "cpe-input";
+const OUTPUT_QUEUE: &str = "cpe-output";
+
+#[derive(Debug, Args)]
+pub struct Dev {
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// Plan files or folders; default: `plans` of cpe.yaml, or the folder ./plans.
+    #[arg(long, value_name = "PATH")]
+    plans: Vec<PathBuf>,
+}
+
+impl Dev {
+    pub async fn run(self, global: &Global) -> Result<(), Failed> {
+        let mut config = compose::load_config(global)?;
+        self.choose_plans(&mut config);
+        let plans = compose::load_plans(&config.plans).map_err(Failed::usage)?;
+        let any_client = config.clients.is_empty();
+        if any_client {
+            config.clients.push(dev_client());
+        }
+        let stop = stop_on_signal()?;
+        let (local, listener, address) = self.endpoint.open(config.data.clone()).await?;
+        let ports = compose::local_ports(&local);
+        compose::prepare(&config, &ports).await?;
+        let mut clients = Clients::resolve(&config, &ports).await?;
+        if any_client {
+            clients.accept_any_name();
+        }
+        let names: Vec<_> = plans.iter().map(|plan| plan.workflow_type().to_string()).collect();
+        let fleet = Fleet::start(&config, ports, plans, clients, Roles::ALL).await?;
+
+        println!("SWF, SQS and S3 at http://{address}");
+        println!("  export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1");
+        println!("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
+        if names.is_empty() {
+            println!("no plans: `--plans PATH` names files or folders of them");
+        } else {
+            println!("plans: {}", names.join(", "));
+        }
+        for client in &config.clients {
+            println!(
+                "client {}: commands on {}, events on {}",
+                if any_client { "of any name" } else { client.name.value.as_str() },
+                client.input_queue.value,
+                client.output_queue,
+            );
+        }
+        // The endpoint outlives the pollers: what they drain still needs its answers.
+        let serving = tokio_util::sync::CancellationToken::new();
+        let server = tokio::spawn({
+            let (local, serving) = (local.clone(), serving.clone());
+            async move { local.serve(listener, serving).await }
+        });
+        fleet.run(stop).await;
+        serving.cancel();
+        server.await.map_err(anyhow::Error::from)??;
+        local.close().await;
+        println!("cpe dev: drained");
+        Ok(())
+    }
+
+    fn choose_plans(&self, config: &mut Config) {
+        if !self.plans.is_empty() {
+            config.plans.clone_from(&self.plans);
+        } else if config.plans.is_empty() && PathBuf::from("plans").is_dir() {
+            config.plans.push(PathBuf::from("plans"));
+        }
+    }
+}
+
+/// On one's own machine every client may do everything.
+fn dev_client() -> Client {
+    let nowhere = serde_saphyr::Location::UNKNOWN;
+    let spanned = |text: &str| serde_saphyr::Spanned::new(text.to_owned(), nowhere, nowhere);
+    Client {
+        name: spanned("dev"),
+        input_queue: spanned(INPUT_QUEUE),
+        output_queue: OUTPUT_QUEUE.to_owned(),
+        plans: None,
+        s3: vec![S3Allowance {
+            bucket: "*".to_owned(),
+            prefix: String::new(),
+            access: Access::ReadWrite,
+        }],
+    }
+}

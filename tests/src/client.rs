@@ -1,0 +1,113 @@
+//! A client application: sends commands, receives events.
+
+use std::{collections::BTreeSet, fmt::Write, time::Duration};
+
+use cpe_ports::{Clock, ObjectAddress, OutgoingMessage, PutOptions, QueueUrl, Receive, SystemClock};
+use cpe_worker::Ports;
+use futures::TryStreamExt;
+use serde_json::{Value, json};
+
+/// Nothing in these tests takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Client {
+    ports: Ports,
+    name: String,
+    input: QueueUrl,
+    output: QueueUrl,
+}
+
+impl Client {
+    pub async fn new(ports: Ports, name: &str, input: &str, output: &str) -> Self {
+        let input = ports.queues.queue_url(input).await.unwrap();
+        let output = ports.queues.queue_url(output).await.unwrap();
+        Self { ports, name: name.to_owned(), input, output }
+    }
+
+    /// Sends any text to the input queue.
+    pub async fn send(&self, body: impl Into<String>) {
+        self.ports.queues.send(&self.input, OutgoingMessage::new(body)).await.unwrap();
+    }
+
+    /// Sends `START_JOB`; `data` is completed with workflow and client.
+    pub async fn start(&self, job_id: &str, plan: (&str, &str), mut data: Value) {
+        let object = data.as_object_mut().unwrap();
+        object.insert("workflow".into(), json!({"name": plan.0, "version": plan.1}));
+        object.insert("client".into(), json!({"name": self.name}));
+        let message = json!({
+            "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id, "data": data,
+        });
+        self.send(message.to_string()).await;
+    }
+
+    /// The next events of any job, duplicates left out, until one satisfies `last`.
+    pub async fn events_until(&self, last: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut events = Vec::new();
+        let mut seen = BTreeSet::new();
+        let receive =
+            Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
+        let all = async {
+            loop {
+                for message in self.ports.queues.receive(&self.output, receive).await.unwrap() {
+                    self.ports.queues.delete(&self.output, &message.receipt_handle).await.unwrap();
+                    let event: Value = serde_json::from_str(&message.body).unwrap();
+                    let id = event.get("eventId").map(ToString::to_string);
+                    if id.is_some_and(|id| !seen.insert(id)) {
+                        continue;
+                    }
+                    let end = last(&event);
+                    events.push(event);
+                    if end {
+                        return;
+                    }
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, all).await.is_ok();
+        assert!(in_time, "no such event within {PATIENCE:?}; heard:\n{}", events_text(&events));
+        events
+    }
+
+    /// The events of one job to its end, or to its refusal.
+    pub async fn events_of(&self, job_id: &str) -> Vec<Value> {
+        let end = ["JOB_COMPLETED", "JOB_FAILED", "JOB_CANCELED", "COMMAND_REJECTED"];
+        let events = self
+            .events_until(|event| {
+                event["jobId"] == job_id && end.contains(&event["type"].as_str().unwrap())
+            })
+            .await;
+        events.into_iter().filter(|event| event["jobId"] == job_id).collect()
+    }
+
+    pub async fn put(&self, bucket: &str, key: &str, body: impl Into<bytes::Bytes>) {
+        self.ports.blobs.create_bucket(bucket).await.unwrap();
+        let at = ObjectAddress::new(bucket, key);
+        self.ports.blobs.put(&at, body.into(), PutOptions::default()).await.unwrap();
+    }
+
+    pub async fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let object = self.ports.blobs.get(&ObjectAddress::new(bucket, key), None).await.ok()?;
+        let chunks: Vec<_> = object.body.try_collect().await.unwrap();
+        Some(chunks.concat())
+    }
+}
+
+/// Events as one line each: type, activity, result. Progress is left out: how often it is told
+/// depends on time.
+pub fn events_text(events: &[Value]) -> String {
+    let mut text = String::new();
+    for event in events.iter().filter(|event| event["type"] != "ACTIVITY_PROGRESS") {
+        let _ = write!(text, "{}", event["type"].as_str().unwrap());
+        if let Some(step) = event.pointer("/data/activity/activityId") {
+            let _ = write!(text, " {}", step.as_str().unwrap());
+        }
+        let result =
+            event.pointer("/data/activity/result").or_else(|| event.pointer("/data/result"));
+        if let Some(result) = result.or_else(|| event.pointer("/data/errors")) {
+            let _ = write!(text, " {result}");
+        }
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,175 @@
+//! One embedded endpoint and one fleet of pollers, made for one test.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use cpe::{
+    compose::{self, Clients, Fleet, Roles},
+    config::{Access, Client as ClientConfig, Config, S3Allowance},
+};
+use cpe_aws::AwsConfig;
+use cpe_local::{Local, LocalConfig, Storage};
+use cpe_plan::Plan;
+use cpe_ports::SystemClock;
+use cpe_worker::Ports;
+use serde_saphyr::{Location, Spanned};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+
+/// How pollers and client reach the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// The ports straight on the engine, as in `cpe dev`.
+    Direct,
+    /// The AWS SDK over a loopback port, as in `cpe run`.
+    Sdk,
+}
+
+/// What a test's world is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub wire: Wire,
+    /// Plan texts.
+    pub plans: Vec<String>,
+    /// Modules to push: name, channel, file.
+    pub modules: Vec<(&'static str, &'static str, PathBuf)>,
+    /// What the client's activities may reach.
+    pub s3: Vec<S3Allowance>,
+}
+
+impl Options {
+    pub fn new(wire: Wire) -> Self {
+        let everything = S3Allowance {
+            bucket: "media".to_owned(),
+            prefix: String::new(),
+            access: Access::ReadWrite,
+        };
+        Self { wire, plans: Vec::new(), modules: Vec::new(), s3: vec![everything] }
+    }
+
+    #[must_use]
+    pub fn plan(mut self, text: impl Into<String>) -> Self {
+        self.plans.push(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn module(mut self, name: &'static str) -> Self {
+        self.modules.push((name, "1", activity(name)));
+        self
+    }
+}
+
+/// A running CPE. [`World::stop`] drains it.
+#[derive(Debug)]
+pub struct World {
+    pub ports: Ports,
+    pub config: Config,
+    local: Local,
+    stop_pollers: CancellationToken,
+    stop_server: CancellationToken,
+    pollers: JoinHandle<()>,
+    server: JoinHandle<()>,
+    _data: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn start(options: Options) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let local = Local::open(LocalConfig {
+            data: Storage::Disk(data.path().join("state")),
+            poll_wait: Duration::from_secs(2),
+            clock: Arc::new(SystemClock),
+            ..LocalConfig::default()
+        })
+        .await
+        .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop_server = CancellationToken::new();
+        let server = tokio::spawn({
+            let (local, stop) = (local.clone(), stop_server.clone());
+            async move { local.serve(listener, stop).await.unwrap() }
+        });
+        let ports = match options.wire {
+            Wire::Direct => compose::local_ports(&local),
+            Wire::Sdk => {
+                let endpoint_url = Some(format!("http://{address}"));
+                let config = AwsConfig { endpoint_url, ..AwsConfig::default() };
+                compose::aws_ports(cpe_aws::connect(config).await.unwrap())
+            }
+        };
+
+        let config = config(&options, data.path().join("state"));
+        compose::prepare(&config, &ports).await.unwrap();
+        push(&config, &ports, &options).await;
+        let plans = options
+            .plans
+            .iter()
+            .map(|text| Arc::new(Plan::parse("test.yaml", text).unwrap_or_else(|e| panic!("{e}"))))
+            .collect();
+        let clients = Clients::resolve(&config, &ports).await.unwrap();
+        let fleet =
+            Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
+        let stop_pollers = CancellationToken::new();
+        let pollers = tokio::spawn(fleet.run(stop_pollers.clone()));
+        Self { ports, config, local, stop_pollers, stop_server, pollers, server, _data: data }
+    }
+
+    /// The client `tester`.
+    pub async fn client(&self) -> Client {
+        Client::new(self.ports.clone(), "tester", "tester-in", "tester-out").await
+    }
+
+    /// Drains the pollers, then the endpoint.
+    pub async fn stop(self) {
+        self.stop_pollers.cancel();
+        self.pollers.await.unwrap();
+        self.stop_server.cancel();
+        self.server.await.unwrap();
+        self.local.close().await;
+    }
+}
+
+fn config(options: &Options, data: PathBuf) -> Config {
+    let spanned = |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
+    Config {
+        data,
+        clients: vec![ClientConfig {
+            name: spanned("tester"),
+            input_queue: spanned("tester-in"),
+            output_queue: "tester-out".to_owned(),
+            plans: None,
+            s3: options.s3.clone(),
+        }],
+        ..Config::default()
+    }
+}
+
+async fn push(config: &Config, ports: &Ports, options: &Options) {
+    let registry = compose::registry(config, ports);
+    let sandbox = compose::checking_sandbox(config).unwrap();
+    for (name, channel, path) in &options.modules {
+        let bytes = std::fs::read(path).unwrap_or_else(|error| {
+            panic!("{}: {error}; `cargo xtask guests` builds it", path.display())
+        });
+        registry.push(&sandbox, name, channel, Bytes::from(bytes), "tester").await.unwrap();
+    }
+}
+
+/// A guest's component, as `cargo xtask guests` leaves it.
+pub fn activity(name: &str) -> PathBuf {
+    workspace().join("target/activities").join(format!("{name}.wasm"))
+}
+
+/// A plan of the folder `plans/`.
+pub fn plan_file(name: &str) -> String {
+    let path = workspace().join("plans").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
