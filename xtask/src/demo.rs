@@ -1,24 +1,45 @@
 //! `cargo xtask demo`: from a fresh clone to a finished job.
 
-use crate::{guests, shell};
+use std::{path::Path, process::Command};
+
+use crate::{
+    guests::{self, Built},
+    shell,
+};
+
+/// What Transcode's plan names.
+const MODULES: [&str; 2] = ["validate-asset", "transcode-asset"];
 
 /// Builds the guests, the program and the demo's client, then runs the client, which starts
 /// `cpe dev` on fresh data and does what any client would.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let activities = guests::build()?;
-    println!("demo: building cpe (the first time takes some minutes)");
+    let modules = build()?;
+    shell::run(&mut client(&modules, &guests::target_folder().join("demo")))
+}
+
+/// Builds what the client needs; answers the modules that it pushes.
+pub(crate) fn build() -> anyhow::Result<Vec<Built>> {
+    let mut built = guests::build()?;
+    built.retain(|module| MODULES.contains(&module.name.as_str()));
+    println!("building cpe (the first time takes some minutes)");
     shell::cargo(["build", "-p", "cpe", "--bin", "cpe", "--example", "demo"])?;
+    Ok(built)
+}
+
+/// The client's command line; its state and the outputs go to `data`.
+pub(crate) fn client(modules: &[Built], data: &Path) -> Command {
     let target = guests::target_folder();
-    let mut demo = std::process::Command::new(target.join("debug/examples/demo"));
-    demo.current_dir(shell::root())
+    let mut client = Command::new(target.join("debug/examples/demo"));
+    client
+        .current_dir(shell::root())
         .arg("--cpe")
         .arg(target.join("debug/cpe"))
         .arg("--plans")
         .arg(shell::root().join("plans"))
         .arg("--data")
-        .arg(target.join("demo"));
-    for built in activities {
-        demo.arg("--module").arg(format!("{}@1={}", built.name, built.path.display()));
+        .arg(data);
+    for module in modules {
+        client.arg("--module").arg(format!("{}@1={}", module.name, module.path.display()));
     }
-    shell::run(&mut demo)
+    client
 }

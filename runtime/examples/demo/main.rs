@@ -1,5 +1,5 @@
-//! The demo's client: starts `cpe dev`, pushes the modules, sends a `START_JOB` over SQS and
-//! shows what comes back. It knows what any client knows: three AWS services and some JSON.
+//! The demo's client: starts `cpe dev` (or `cpe run` against another endpoint), pushes the
+//! modules, sends a `START_JOB` over SQS and shows what comes back. It knows what any client knows: three AWS services and some JSON.
 #![allow(clippy::print_stdout, reason = "a demo is there to be seen")]
 
 mod endpoint;
@@ -33,6 +33,9 @@ struct Demo {
     /// Modules to push: `name@channel=file.wasm`.
     #[arg(long = "module")]
     modules: Vec<String>,
+    /// SWF, SQS and S3 that are there already: `cpe run` polls them, and no endpoint is started.
+    #[arg(long, value_name = "URL")]
+    against: Option<String>,
 }
 
 /// The job must be done by then, a first compilation of both modules included.
@@ -52,9 +55,12 @@ async fn main() -> ExitCode {
 async fn run(demo: Demo) -> anyhow::Result<()> {
     let mut stages = Stages::default();
     let start = Instant::now();
-    let endpoint = Endpoint::start(&demo.cpe, &demo.plans, &demo.data).await?;
-    println!("cpe dev: SWF, SQS and S3 at {}", endpoint.url);
-    stages.add("embedded endpoint and pollers up", start.elapsed());
+    let endpoint = match &demo.against {
+        None => Endpoint::dev(&demo.cpe, &demo.plans, &demo.data).await?,
+        Some(url) => Endpoint::run(&demo.cpe, &demo.plans, &demo.data, url.clone()).await?,
+    };
+    println!("SWF, SQS and S3 at {}", endpoint.url);
+    stages.add("endpoint and pollers up", start.elapsed());
 
     let outcome = drive(&demo, &endpoint, &mut stages).await;
     let stopped = endpoint.stop().await;
