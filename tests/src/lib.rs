@@ -8,5 +8,5 @@ mod world;
 pub use self::{
     client::{Client, events_text},
     programs::{Program, cpe_program},
-    world::{Options, Wire, World, activity, plan_file},
+    world::{Options, Wire, World, activity, photo, plan_file},
 };

@@ -1,7 +1,7 @@
 //! The `cpe` program as a child process, for what only processes can show: signals, exit
 //! statuses, what is printed.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -10,12 +10,21 @@ use tokio::{
 
 /// The program that `cargo xtask test` built before it ran the tests.
 pub fn cpe_program() -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    // target/debug/deps/scenarios-… beside target/debug/cpe.
-    let program = program.parent().unwrap().parent().unwrap().join("cpe");
+    let program = crate::world::target_folder().join("debug/cpe");
     assert!(program.exists(), "{} is not there: run `cargo xtask test`", program.display());
     program
 }
+
+/// What of the environment must not decide how a test ends.
+const AWS_ENVIRONMENT: [&str; 6] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+];
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `cpe`.
 #[derive(Debug)]
@@ -27,10 +36,13 @@ pub struct Program {
 impl Program {
     /// Starts `cpe` in `folder` with its own environment, and only that of AWS that is given.
     pub fn start(folder: &std::path::Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(cpe_program())
+        let mut command = Command::new(cpe_program());
+        for name in AWS_ENVIRONMENT {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(arguments)
             .current_dir(folder)
-            .env_remove("AWS_ENDPOINT_URL")
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -38,6 +50,27 @@ impl Program {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
+    }
+
+    /// Runs `cpe` to its end: exit status, standard output, standard error.
+    pub async fn run(
+        folder: &std::path::Path,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> (i32, String, String) {
+        let mut command = Command::new(cpe_program());
+        for name in AWS_ENVIRONMENT {
+            command.env_remove(name);
+        }
+        let output = command
+            .args(arguments)
+            .current_dir(folder)
+            .envs(env.iter().copied())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(PATIENCE, output).await.expect("cpe ends").unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
     /// Reads what it prints until a line contains `text`; that line.

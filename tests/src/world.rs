@@ -161,7 +161,13 @@ async fn push(config: &Config, ports: &Ports, options: &Options) {
 
 /// A guest's component, as `cargo xtask guests` leaves it.
 pub fn activity(name: &str) -> PathBuf {
-    workspace().join("target/activities").join(format!("{name}.wasm"))
+    target_folder().join("activities").join(format!("{name}.wasm"))
+}
+
+/// The demo's photograph: a JPEG of 2048 by 1365 pixels.
+pub fn photo() -> Vec<u8> {
+    let path = workspace().join("runtime/examples/demo/photo.jpg");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A plan of the folder `plans/`.
@@ -170,6 +176,12 @@ pub fn plan_file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub(crate) fn workspace() -> PathBuf {
+fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Where cargo put this test, two folders up: `target/debug/deps/scenarios-…`.
+pub(crate) fn target_folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    program.ancestors().nth(3).unwrap().to_path_buf()
 }

@@ -1,0 +1,32 @@
+//! Whole jobs: real components in the real sandbox over the embedded endpoint.
+//!
+//! Most scenarios run twice, with the ports straight on the engine and through the AWS SDK over
+//! loopback, and must tell the same both times.
+
+mod cancel;
+mod failures;
+mod plans;
+mod processes;
+mod refusals;
+mod transcode;
+mod usage;
+
+use cpe_tests::{Client, Options, Wire, World};
+use expect_test::Expect;
+
+/// Runs a scenario in a world of its own on each wire; what it tells must be `expect` each time.
+async fn check(
+    options: impl Fn(Wire) -> Options,
+    scenario: impl AsyncFn(&World, &Client) -> String,
+    expect: Expect,
+) {
+    let mut told = Vec::new();
+    for wire in [Wire::Direct, Wire::Sdk] {
+        let world = World::start(options(wire)).await;
+        let client = world.client().await;
+        told.push(scenario(&world, &client).await);
+        world.stop().await;
+    }
+    assert_eq!(told[0], told[1], "direct, and through the AWS SDK");
+    expect.assert_eq(&told[0]);
+}

@@ -1,0 +1,74 @@
+//! The program called wrongly, or where something is missing: one clear message, exit 1 or 2,
+//! nothing half-started.
+
+use std::path::Path;
+
+use cpe_tests::Program;
+use expect_test::{Expect, expect};
+
+async fn check(folder: &Path, arguments: &[&str], env: &[(&str, &str)], expect: Expect) {
+    let (status, printed, said) = Program::run(folder, arguments, env).await;
+    let text = format!("exit {status}\n{printed}{said}");
+    let text = text.replace(&folder.display().to_string(), "FOLDER");
+    expect.assert_eq(&text);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (status, _, said) =
+        Program::run(folder.path(), &["local", "--port", &port], &[]).await;
+    assert_eq!(status, 1);
+    assert!(said.contains(&port) && said.contains("--port 0"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+}
+
+#[tokio::test]
+async fn a_plan_with_mistakes() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "name: P\nversion: 1\nactivitys: []\nsteps:\n- {name: A, activity: B}\n";
+    std::fs::write(folder.path().join("p.yaml"), plan).unwrap();
+    check(folder.path(), &["plan", "check", "p.yaml"], &[], expect![[r#""#]]).await;
+    check(folder.path(), &["dev", "--plans", "p.yaml", "--port", "0"], &[], expect![[r#""#]]).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_component() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.wasm"), "\0asm\x01\0\0\0").unwrap();
+    let push = ["module", "push", "x.wasm", "x@1", "--endpoint-url", "http://127.0.0.1:1"];
+    check(folder.path(), &push, &[], expect![[r#""#]]).await;
+}
+
+#[tokio::test]
+async fn no_plans_no_clients_no_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), &["run"], &[], expect![[r#""#]]).await;
+    let plan = cpe_tests::plan_file("word-count.yaml");
+    std::fs::write(folder.path().join("p.yaml"), plan).unwrap();
+    check(folder.path(), &["run"], &[("CPE_PLANS", "p.yaml")], expect![[r#""#]]).await;
+    let clients = "[{name: a, input_queue: i, output_queue: o}]";
+    let env = [("CPE_PLANS", "p.yaml"), ("CPE_CLIENTS", clients)];
+    let run = ["run", "--endpoint-url", "http://127.0.0.1:1"];
+    let (status, _, said) = Program::run(folder.path(), &run, &env).await;
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("127.0.0.1:1"), "{said}");
+}
+
+#[tokio::test]
+async fn no_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = cpe_tests::plan_file("word-count.yaml");
+    std::fs::write(folder.path().join("p.yaml"), plan).unwrap();
+    let env = [
+        ("CPE_PLANS", "p.yaml"),
+        ("CPE_CLIENTS", "[{name: a, input_queue: i, output_queue: o}]"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_CONFIG_FILE", "none"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "none"),
+    ];
+    check(folder.path(), &["run"], &env, expect![[r#""#]]).await;
+}
