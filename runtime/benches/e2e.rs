@@ -1,0 +1,350 @@
+//! Steps and jobs per second, on the durable embedded endpoint in one process: decider, input
+//! poller, activity poller, sandbox and a client, with a component that answers at once.
+//!
+//! `cargo xtask bench e2e`
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may panic")]
+#![allow(clippy::indexing_slicing, reason = "the medians index what was just filled")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use cpe::{
+    compose::{self, Clients, Fleet, Roles},
+    config::{Client, Config},
+};
+use cpe_local::{Local, LocalConfig, Storage};
+use cpe_plan::Plan;
+use cpe_ports::{Clock, OutgoingMessage, QueueUrl, Receive, SystemClock};
+use cpe_swf::{
+    DomainName, EventAttributes, HistoryEvent, Timestamp, WorkflowExecution,
+    api::{
+        ExecutionTimeFilter, GetWorkflowExecutionHistoryRequest,
+        ListClosedWorkflowExecutionsRequest, WorkflowExecutionFilter,
+    },
+};
+use cpe_worker::Ports;
+use serde_json::{Value, json};
+use serde_saphyr::{Location, Spanned};
+use tokio_util::sync::CancellationToken;
+
+const STEPS: usize = 300;
+const JOBS: usize = 2_000;
+const ROUNDS: usize = 5;
+const JOB_ROUNDS: usize = 3;
+const INPUT: &str = "bench-in";
+const OUTPUT: &str = "bench-out";
+/// How often the bench looks whether a run has ended; its time is taken from the history.
+const LOOK: Duration = Duration::from_millis(20);
+/// Obelisk 0.38 on SQLite, on two cores: steps/s in a row, side by side, and executions/s.
+const PEER: [f64; 3] = [370.0, 640.0, 2_750.0];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let json = arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(run());
+    if json { println!("{}", report.to_json()) } else { println!("{}", report.to_text()) }
+}
+
+async fn run() -> Report {
+    let bench = Bench::start().await;
+    let mut report = Report::default();
+    for round in 0..ROUNDS {
+        for (name, plan) in [("in a row", "Row"), ("side by side", "Side")] {
+            let events = bench.execution(&format!("{plan}-{round}"), plan).await;
+            let seconds = span(&events);
+            report.add(name, STEPS as f64 / seconds, &events);
+        }
+    }
+    for round in 0..JOB_ROUNDS {
+        let rate = bench.jobs(round).await;
+        let sample = bench.history(&format!("bench.jobs-{round}-{}", JOBS / 2)).await;
+        report.add("one-step jobs", rate, &sample);
+    }
+    bench.stop().await;
+    report
+}
+
+struct Bench {
+    ports: Ports,
+    config: Config,
+    input: QueueUrl,
+    output: QueueUrl,
+    local: Local,
+    stop: CancellationToken,
+    pollers: tokio::task::JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let local = Local::open(LocalConfig {
+            data: Storage::Disk(folder.path().join("state")),
+            poll_wait: Duration::from_secs(2),
+            clock: Arc::new(SystemClock),
+            ..LocalConfig::default()
+        })
+        .await
+        .unwrap();
+        let ports = compose::local_ports(&local);
+        let spanned =
+            |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
+        let config = Config {
+            data: folder.path().join("state"),
+            clients: vec![Client {
+                name: spanned("bench"),
+                input_queue: spanned(INPUT),
+                output_queue: OUTPUT.to_owned(),
+                plans: None,
+                s3: Vec::new(),
+            }],
+            ..Config::default()
+        };
+        compose::prepare(&config, &ports).await.unwrap();
+        let component = std::fs::read(component()).expect("`cargo xtask guests` builds the guests");
+        compose::registry(&config, &ports)
+            .push(
+                &compose::checking_sandbox(&config).unwrap(),
+                "noop",
+                "1",
+                component.into(),
+                "bench",
+            )
+            .await
+            .unwrap();
+        let plans = [plan("Row", STEPS, true), plan("Side", STEPS, false), plan("One", 1, false)];
+        let plans = plans.map(|text| Arc::new(Plan::parse("bench.yaml", &text).unwrap())).to_vec();
+        let clients = Clients::resolve(&config, &ports).await.unwrap();
+        let fleet =
+            Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
+        let stop = CancellationToken::new();
+        let pollers = tokio::spawn(fleet.run(stop.clone()));
+        let input = ports.queues.queue_url(INPUT).await.unwrap();
+        let output = ports.queues.queue_url(OUTPUT).await.unwrap();
+        Self { ports, config, input, output, local, stop, pollers, _folder: folder }
+    }
+
+    async fn send(&self, job_id: &str, plan: &str) {
+        let message = json!({
+            "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id,
+            "data": {"workflow": {"name": plan, "version": "1"}},
+        });
+        let message = OutgoingMessage::new(message.to_string());
+        self.ports.queues.send(&self.input, message).await.unwrap();
+    }
+
+    /// Runs one execution; its history. Events wait in the queue until it has ended.
+    async fn execution(&self, job_id: &str, plan: &str) -> Vec<HistoryEvent> {
+        self.send(job_id, plan).await;
+        let id = format!("bench.{job_id}");
+        while self.closed(&id).await.is_none() {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.drain(|event| event["type"] == "JOB_COMPLETED", 1).await;
+        self.history(&id).await
+    }
+
+    /// Sends many one-step jobs and receives all their events; jobs per second.
+    async fn jobs(&self, round: usize) -> f64 {
+        let start = Instant::now();
+        let sending = async {
+            for job in 0..JOBS {
+                self.send(&format!("jobs-{round}-{job}"), "One").await;
+            }
+        };
+        let receiving = self.drain(|event| event["type"] == "JOB_COMPLETED", JOBS);
+        tokio::join!(sending, receiving);
+        JOBS as f64 / start.elapsed().as_secs_f64()
+    }
+
+    /// Receives and deletes until `count` different events satisfied `last`.
+    async fn drain(&self, last: impl Fn(&Value) -> bool, count: usize) {
+        let receive =
+            Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
+        let mut seen = BTreeSet::new();
+        while seen.len() < count {
+            let messages = self.ports.queues.receive(&self.output, receive).await.unwrap();
+            let deletes = messages
+                .iter()
+                .map(|message| self.ports.queues.delete(&self.output, &message.receipt_handle));
+            for deleted in futures::future::join_all(deletes).await {
+                deleted.unwrap();
+            }
+            for message in messages {
+                let event: Value = serde_json::from_str(&message.body).unwrap();
+                assert!(event["type"] != "JOB_FAILED", "{event}");
+                if last(&event) {
+                    seen.insert(event["jobId"].to_string());
+                }
+            }
+        }
+    }
+
+    async fn closed(&self, workflow_id: &str) -> Option<WorkflowExecution> {
+        let request = ListClosedWorkflowExecutionsRequest {
+            domain: DomainName::from(self.config.domain.as_str()),
+            start_time_filter: Some(ExecutionTimeFilter {
+                oldest_date: Timestamp::from_millis(0),
+                latest_date: None,
+            }),
+            close_time_filter: None,
+            execution_filter: Some(WorkflowExecutionFilter { workflow_id: workflow_id.into() }),
+            close_status_filter: None,
+            type_filter: None,
+            tag_filter: None,
+            next_page_token: None,
+            maximum_page_size: None,
+            reverse_order: false,
+        };
+        let closed = self.ports.workflows.list_closed_workflow_executions(request).await.unwrap();
+        closed.execution_infos.into_iter().next().map(|info| info.execution)
+    }
+
+    async fn history(&self, workflow_id: &str) -> Vec<HistoryEvent> {
+        let execution = loop {
+            // The last event is heard a moment before the execution is closed.
+            if let Some(execution) = self.closed(workflow_id).await {
+                break execution;
+            }
+            tokio::time::sleep(LOOK).await;
+        };
+        let mut events = Vec::new();
+        let mut token = None;
+        loop {
+            let request = GetWorkflowExecutionHistoryRequest {
+                domain: DomainName::from(self.config.domain.as_str()),
+                execution: execution.clone(),
+                next_page_token: token,
+                maximum_page_size: None,
+                reverse_order: false,
+            };
+            let page = self.ports.workflows.get_workflow_execution_history(request).await.unwrap();
+            events.extend(page.events);
+            token = page.next_page_token;
+            if token.is_none() {
+                return events;
+            }
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.pollers.await.unwrap();
+        self.local.close().await;
+    }
+}
+
+fn component() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    program.ancestors().nth(3).unwrap().join("activities/noop.wasm")
+}
+
+fn plan(name: &str, steps: usize, chained: bool) -> String {
+    let mut text = format!(
+        "name: {name}\nversion: 1\nactivities:\n- {{name: Noop, version: v1, module: noop@1, \
+         heartbeat_timeout: 60, start_to_close_timeout: 600}}\nsteps:\n"
+    );
+    for step in 0..steps {
+        let _ = write!(text, "- {{name: S{step}, activity: Noop");
+        if chained && step > 0 {
+            let _ = write!(text, ", requires: [[S{}, succeeded]]", step - 1);
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+fn span(events: &[HistoryEvent]) -> f64 {
+    let first = events.first().unwrap().event_timestamp;
+    events.last().unwrap().event_timestamp.since(first).as_secs_f64()
+}
+
+/// Seconds spent in each stage, summed over a history.
+fn stages(events: &[HistoryEvent]) -> BTreeMap<&'static str, (f64, u32)> {
+    let time = |id: cpe_swf::EventId| {
+        let index = usize::try_from(id.0 - 1).unwrap();
+        events[index].event_timestamp
+    };
+    let mut stages: BTreeMap<&str, (f64, u32)> = BTreeMap::new();
+    for event in events {
+        let (stage, since) = match &*event.attributes {
+            EventAttributes::DecisionTaskStarted(started) => {
+                ("decision task waits for the decider", started.scheduled_event_id)
+            }
+            EventAttributes::DecisionTaskCompleted(completed) => {
+                ("decider decides", completed.started_event_id)
+            }
+            EventAttributes::ActivityTaskStarted(started) => {
+                ("activity task waits for a slot", started.scheduled_event_id)
+            }
+            EventAttributes::ActivityTaskCompleted(completed) => {
+                ("activity runs and is answered", completed.started_event_id)
+            }
+            _ => continue,
+        };
+        let took = event.event_timestamp.since(time(since)).as_secs_f64();
+        let entry = stages.entry(stage).or_default();
+        entry.0 += took;
+        entry.1 += 1;
+    }
+    stages
+}
+
+#[derive(Default)]
+struct Report {
+    rates: BTreeMap<&'static str, Vec<f64>>,
+    stages: BTreeMap<&'static str, BTreeMap<&'static str, (f64, u32)>>,
+}
+
+const ORDER: [&str; 3] = ["in a row", "side by side", "one-step jobs"];
+
+impl Report {
+    fn add(&mut self, name: &'static str, rate: f64, events: &[HistoryEvent]) {
+        self.rates.entry(name).or_default().push(rate);
+        self.stages.insert(name, stages(events));
+    }
+
+    fn median(&self, name: &str) -> f64 {
+        let mut rates = self.rates[name].clone();
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        for (name, peer) in ORDER.iter().zip(PEER) {
+            let median = self.median(name);
+            let unit = if *name == "one-step jobs" { "jobs/s" } else { "steps/s" };
+            let _ = writeln!(
+                text,
+                "{name:<14} {median:>8.0} {unit:<8} {:>5.2} x Obelisk 0.38 ({peer} on such a machine)",
+                median / peer
+            );
+            for (stage, (seconds, count)) in &self.stages[name] {
+                let mean = seconds / f64::from((*count).max(1)) * 1e3;
+                let _ = writeln!(text, "    {stage:<40} {mean:>8.2} ms mean of {count}");
+            }
+        }
+        text
+    }
+
+    fn to_json(&self) -> Value {
+        let cases = ORDER.iter().zip(PEER).map(|(name, peer)| {
+            let stages: BTreeMap<_, _> = self.stages[name]
+                .iter()
+                .map(|(stage, (seconds, count))| (stage, seconds / f64::from((*count).max(1))))
+                .collect();
+            json!({
+                "case": name, "per_second": self.median(name), "rounds": self.rates[name],
+                "ratio_to_peer": self.median(name) / peer, "stage_seconds_mean": stages,
+            })
+        });
+        json!({"bench": "e2e", "cases": cases.collect::<Vec<_>>()})
+    }
+}
