@@ -1,1 +1,112 @@
-//! The `#[activity]` attribute.
+//! The `#[activity]` attribute of `cpe-guest`. It checks the function's form and delegates:
+//! everything that happens at run time is in `cpe_guest::run_json`.
+
+use proc_macro::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Error, FnArg, Item, ItemFn, ReturnType, Signature, spanned::Spanned};
+
+const FORM: &str = "fn name(input: Input) -> Result<Output, Failure>";
+
+/// Exports a function as this component's activity.
+///
+/// The function takes one `Deserialize` value and returns `Result<Output, Failure>`, where the
+/// output is `Serialize`. It stays callable as it is, for tests. A component has exactly one.
+#[proc_macro_attribute]
+pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(arguments.into(), item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand(
+    arguments: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> syn::Result<proc_macro2::TokenStream> {
+    if !arguments.is_empty() {
+        return Err(Error::new_spanned(arguments, "`#[activity]` takes no arguments"));
+    }
+    let function = match syn::parse2::<Item>(item)? {
+        Item::Fn(function) => function,
+        other => {
+            return Err(Error::new_spanned(other, format!("an activity is a function: `{FORM}`")));
+        }
+    };
+    // With its mistakes, so that the compiler does not also complain that the function is gone.
+    if let Err(error) = check(&function.sig) {
+        let error = error.into_compile_error();
+        return Ok(quote! { #error #function });
+    }
+    Ok(export(&function))
+}
+
+fn check(signature: &Signature) -> syn::Result<()> {
+    if let Some(keyword) = &signature.asyncness {
+        let message = "an activity is not async: its calls to the host wait by themselves";
+        return Err(Error::new_spanned(keyword, message));
+    }
+    if !signature.generics.params.is_empty() {
+        let message = "an activity has no generic parameters: its input and output are one type";
+        return Err(Error::new_spanned(&signature.generics, message));
+    }
+    if let Some(receiver) = signature.receiver() {
+        let message = format!("an activity is a free function, without `self`: `{FORM}`");
+        return Err(Error::new_spanned(receiver, message));
+    }
+    let mut inputs = signature.inputs.iter();
+    match (inputs.next(), inputs.next()) {
+        (Some(FnArg::Typed(_)), None) => {}
+        (None, _) => {
+            let message = format!("an activity takes one argument, its input: `{FORM}`");
+            return Err(Error::new(signature.paren_token.span.join(), message));
+        }
+        _ => {
+            let message = format!("an activity takes exactly one argument, its input: `{FORM}`");
+            return Err(Error::new_spanned(&signature.inputs, message));
+        }
+    }
+    if let ReturnType::Default = signature.output {
+        let message = format!("an activity returns `Result<Output, Failure>`: `{FORM}`");
+        return Err(Error::new_spanned(signature, message));
+    }
+    Ok(())
+}
+
+fn export(function: &ItemFn) -> proc_macro2::TokenStream {
+    let name = &function.sig.ident;
+    // At the signature, so that an input that does not deserialize is complained of there.
+    let run = quote_spanned! { function.sig.span() => ::cpe_guest::run_json(input, #name) };
+    quote! {
+        #function
+
+        const _: () = {
+            // Natively this is all: the types are checked, and the function is not unused.
+            const RUN: fn(&str) -> ::core::result::Result<
+                ::std::string::String,
+                ::cpe_guest::Failure,
+            > = |input| #run;
+            const _: fn(&str) -> ::core::result::Result<
+                ::std::string::String,
+                ::cpe_guest::Failure,
+            > = RUN;
+
+            #[cfg(target_family = "wasm")]
+            #[allow(unsafe_code, reason = "the canonical ABI passes raw memory")]
+            const _: () = {
+                struct Component;
+
+                impl ::cpe_guest::__private::Guest for Component {
+                    fn run(
+                        input: ::std::string::String,
+                    ) -> ::core::result::Result<
+                        ::std::string::String,
+                        ::cpe_guest::__private::Failure,
+                    > {
+                        RUN(&input).map_err(::core::convert::Into::into)
+                    }
+                }
+
+                ::cpe_guest::__private::export!(
+                    Component with_types_in ::cpe_guest::__private::bindings
+                );
+            };
+        };
+    }
+}
