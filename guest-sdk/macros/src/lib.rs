@@ -3,7 +3,7 @@
 
 use proc_macro::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Error, FnArg, Item, ItemFn, ReturnType, Signature, spanned::Spanned};
+use syn::{Error, FnArg, Item, ItemFn, PatType, ReturnType, Signature, spanned::Spanned};
 
 const FORM: &str = "fn name(input: Input) -> Result<Output, Failure>";
 
@@ -20,24 +20,28 @@ fn expand(
     arguments: proc_macro2::TokenStream,
     item: proc_macro2::TokenStream,
 ) -> syn::Result<proc_macro2::TokenStream> {
-    if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "`#[activity]` takes no arguments"));
-    }
-    let function = match syn::parse2::<Item>(item)? {
-        Item::Fn(function) => function,
-        other => {
-            return Err(Error::new_spanned(other, format!("an activity is a function: `{FORM}`")));
-        }
+    let item = syn::parse2::<Item>(item)?;
+    let checked = if arguments.is_empty() {
+        check(&item)
+    } else {
+        Err(Error::new_spanned(arguments, "`#[activity]` takes no arguments"))
     };
-    // With its mistakes, so that the compiler does not also complain that the function is gone.
-    if let Err(error) = check(&function.sig) {
-        let error = error.into_compile_error();
-        return Ok(quote! { #error #function });
-    }
-    Ok(export(&function))
+    let addition = checked.unwrap_or_else(Error::into_compile_error);
+    // The item stays even if it is wrong, so that the compiler does not miss it as well.
+    Ok(quote! { #item #addition })
 }
 
-fn check(signature: &Signature) -> syn::Result<()> {
+/// What the function needs beside it.
+fn check(item: &Item) -> syn::Result<proc_macro2::TokenStream> {
+    let Item::Fn(function) = item else {
+        return Err(Error::new_spanned(item, format!("an activity is a function: `{FORM}`")));
+    };
+    let input = check_signature(&function.sig)?;
+    Ok(export(function, input))
+}
+
+/// Returns the only argument.
+fn check_signature(signature: &Signature) -> syn::Result<&PatType> {
     if let Some(keyword) = &signature.asyncness {
         let message = "an activity is not async: its calls to the host wait by themselves";
         return Err(Error::new_spanned(keyword, message));
@@ -50,32 +54,24 @@ fn check(signature: &Signature) -> syn::Result<()> {
         let message = format!("an activity is a free function, without `self`: `{FORM}`");
         return Err(Error::new_spanned(receiver, message));
     }
-    let mut inputs = signature.inputs.iter();
-    match (inputs.next(), inputs.next()) {
-        (Some(FnArg::Typed(_)), None) => {}
-        (None, _) => {
-            let message = format!("an activity takes one argument, its input: `{FORM}`");
-            return Err(Error::new(signature.paren_token.span.join(), message));
-        }
-        _ => {
-            let message = format!("an activity takes exactly one argument, its input: `{FORM}`");
-            return Err(Error::new_spanned(&signature.inputs, message));
-        }
-    }
     if let ReturnType::Default = signature.output {
         let message = format!("an activity returns `Result<Output, Failure>`: `{FORM}`");
         return Err(Error::new_spanned(signature, message));
     }
-    Ok(())
+    let mut inputs = signature.inputs.iter();
+    let message = format!("an activity takes exactly one argument, its input: `{FORM}`");
+    match (inputs.next(), inputs.next()) {
+        (Some(FnArg::Typed(input)), None) => Ok(input),
+        (None, _) => Err(Error::new(signature.paren_token.span.join(), message)),
+        _ => Err(Error::new_spanned(&signature.inputs, message)),
+    }
 }
 
-fn export(function: &ItemFn) -> proc_macro2::TokenStream {
+fn export(function: &ItemFn, input: &PatType) -> proc_macro2::TokenStream {
     let name = &function.sig.ident;
-    // At the signature, so that an input that does not deserialize is complained of there.
-    let run = quote_spanned! { function.sig.span() => ::cpe_guest::run_json(input, #name) };
+    // At the input's type, so that one that does not deserialize is complained of there.
+    let run = quote_spanned! { input.ty.span() => ::cpe_guest::run_json(input, #name) };
     quote! {
-        #function
-
         const _: () = {
             // Natively this is all: the types are checked, and the function is not unused.
             const RUN: fn(&str) -> ::core::result::Result<

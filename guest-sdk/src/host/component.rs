@@ -11,7 +11,6 @@ use crate::{
 };
 
 #[expect(missing_docs, reason = "generated; the documentation is in wit/")]
-#[expect(unsafe_code, reason = "generated: the canonical ABI passes raw memory")]
 #[allow(unreachable_pub, missing_debug_implementations, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
