@@ -1,0 +1,184 @@
+//! The object store as the port of the core: no HTTP, the same answers.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cpe_ports::{
+    BlobStore, ByteRange, CompletedPart, Error, ErrorKind, GetObject, ListObjects, ListPage,
+    ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+};
+use cpe_swf::Timestamp;
+use futures::{StreamExt, stream};
+
+use super::{
+    checksums::{Algorithm, ChecksumKind, ChecksumPlan},
+    error::StoreError,
+    index::{Complete, ListedPart},
+    model::{EntityTag, Entry, Headers, ListQuery, Object, ReadConditions, WriteCondition},
+    objects::{Copy, DEFAULT_REGION, Objects, Put},
+    receive::{Announced, BodyStream},
+};
+
+#[async_trait]
+impl BlobStore for Objects {
+    async fn create_bucket(&self, bucket: &str) -> Result<(), Error> {
+        Objects::create_bucket(self, bucket, DEFAULT_REGION).await?;
+        Ok(())
+    }
+
+    async fn head(&self, at: &ObjectAddress) -> Result<ObjectMeta, Error> {
+        let object = Objects::head(self, at, &ReadConditions::default()).await?;
+        Ok(meta_of(object))
+    }
+
+    async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
+        let got = Objects::get(self, at, range, ReadConditions::default()).await?;
+        let body = got.body.map(|piece| piece.map_err(|error| StoreError::Disk(error).into()));
+        Ok(GetObject { meta: meta_of(got.object), body: body.boxed() })
+    }
+
+    async fn put(
+        &self,
+        at: &ObjectAddress,
+        body: Bytes,
+        mut options: PutOptions,
+    ) -> Result<String, Error> {
+        let condition = match options.condition.take() {
+            None => WriteCondition::Always,
+            Some(PutCondition::Absent) => WriteCondition::Absent,
+            Some(PutCondition::Matches(etag)) => WriteCondition::Matches(EntityTag::parse(&etag)),
+        };
+        let (headers, storage_class) = headers_of(options);
+        let announced = announced(&body);
+        let put = Put { headers, storage_class, condition, announced };
+        match Objects::put(self, at, whole(body), put).await {
+            Ok(stored) => Ok(stored.etag.quoted()),
+            // S3's answer to `If-Match` for a key that nothing has. For the port it is one more
+            // condition that does not hold.
+            Err(error @ StoreError::NoSuchKey { .. }) => {
+                Err(Error::new(ErrorKind::AlreadyExists, error.to_string()).with_code(error.code()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn create_upload(
+        &self,
+        at: &ObjectAddress,
+        options: PutOptions,
+    ) -> Result<UploadId, Error> {
+        let (headers, storage_class) = headers_of(options);
+        let plan = ChecksumPlan {
+            algorithm: Algorithm::DEFAULT,
+            kind: ChecksumKind::FullObject,
+            asked: false,
+        };
+        Ok(Objects::create_upload(self, at, headers, storage_class, plan).await?)
+    }
+
+    async fn upload_part(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+        number: u32,
+        body: Bytes,
+    ) -> Result<CompletedPart, Error> {
+        let announced = announced(&body);
+        let part = Objects::upload_part(self, at, upload, number, whole(body), announced).await?;
+        Ok(CompletedPart { number, etag: part.etag.quoted() })
+    }
+
+    async fn complete_upload(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+        parts: Vec<CompletedPart>,
+    ) -> Result<String, Error> {
+        let parts = parts
+            .into_iter()
+            .map(|part| ListedPart {
+                number: part.number,
+                etag: EntityTag::parse(&part.etag),
+                checksum: None,
+            })
+            .collect();
+        let complete = Complete {
+            parts,
+            condition: WriteCondition::Always,
+            size: None,
+            checksum: None,
+            now: Timestamp::default(),
+        };
+        let stored = Objects::complete_upload(self, at, upload, complete).await?;
+        Ok(stored.etag.quoted())
+    }
+
+    async fn abort_upload(&self, at: &ObjectAddress, upload: &UploadId) -> Result<(), Error> {
+        Ok(Objects::abort_upload(self, at, upload).await?)
+    }
+
+    async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {
+        let stored = Objects::copy(self, from, to, Copy::default()).await?;
+        Ok(stored.etag.quoted())
+    }
+
+    async fn delete(&self, at: &ObjectAddress) -> Result<(), Error> {
+        Ok(Objects::delete(self, at, WriteCondition::Always).await?)
+    }
+
+    async fn list(&self, list: ListObjects) -> Result<ListPage, Error> {
+        let query = ListQuery {
+            bucket: list.bucket,
+            prefix: list.prefix,
+            delimiter: None,
+            after: list.start_after,
+            max: usize::try_from(list.max_keys).unwrap_or(usize::MAX),
+        };
+        let page = Objects::list(self, query).await?;
+        let objects = page
+            .entries
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Entry::One(key, listed) => Some((
+                    key,
+                    ObjectMeta {
+                        size: listed.size,
+                        etag: listed.etag.quoted(),
+                        last_modified: listed.modified,
+                        ..ObjectMeta::default()
+                    },
+                )),
+                // There are none without a delimiter.
+                Entry::CommonPrefix(_) => None,
+            })
+            .collect();
+        Ok(ListPage { objects, truncated: page.truncated })
+    }
+}
+
+fn meta_of(object: Object) -> ObjectMeta {
+    ObjectMeta {
+        size: object.size,
+        etag: object.etag.quoted(),
+        content_type: object.headers.content_type,
+        last_modified: object.modified,
+        metadata: object.headers.metadata,
+    }
+}
+
+fn headers_of(options: PutOptions) -> (Headers, Option<String>) {
+    let headers = Headers {
+        content_type: options.content_type,
+        metadata: options.metadata,
+        encryption: options.encrypt.then(|| "AES256".to_owned()),
+        ..Headers::default()
+    };
+    (headers, options.storage_class)
+}
+
+fn announced(body: &Bytes) -> Announced {
+    Announced { length: Some(body.len() as u64), ..Announced::default() }
+}
+
+fn whole(body: Bytes) -> BodyStream {
+    stream::iter([Ok(body)]).boxed()
+}
