@@ -9,8 +9,9 @@
 //! begins there. Knows no wire format.
 
 mod core;
+mod polls;
+mod waiting;
 mod worker;
-pub(crate) mod waiting;
 
 use std::{
     fmt,
@@ -21,8 +22,9 @@ use std::{
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::core::Core;
+pub(crate) use self::{core::Core, polls::Receive};
 use crate::{LocalConfig, LocalError};
 
 /// The engine has stopped: it was closed, or it could not write its state.
@@ -54,6 +56,8 @@ struct Shared {
     permits: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
     why_stopped: Arc<OnceLock<String>>,
+    /// Cancelled when the endpoint is closed: polls end.
+    closing: CancellationToken,
     poll_wait: Duration,
     objects: PathBuf,
 }
@@ -115,6 +119,7 @@ impl Engine {
                 permits: Arc::new(Semaphore::new(max_calls.clamp(1, Semaphore::MAX_PERMITS))),
                 thread: Mutex::new(Some(thread)),
                 why_stopped,
+                closing: CancellationToken::new(),
                 poll_wait,
                 objects,
             }),
@@ -141,6 +146,11 @@ impl Engine {
     /// How long polls for decision tasks and activity tasks are held.
     pub(crate) fn poll_wait(&self) -> Duration {
         self.shared.poll_wait
+    }
+
+    /// Cancelled when the endpoint is closed.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.shared.closing
     }
 
     /// The folder for the bytes of objects.
@@ -172,6 +182,7 @@ fn closed(why: &OnceLock<String>) -> Closed {
 impl Shared {
     /// Tells the thread to stop, and hands it over to whoever is first to wait for its end.
     fn stop(&self) -> Option<JoinHandle<()>> {
+        self.closing.cancel();
         let _ = self.jobs.send(Message::Stop);
         self.permits.close();
         self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -32,7 +32,9 @@ pub enum LocalError {
     NewerFormat { place: PathBuf, found: i64, known: i64 },
     #[error("cannot start the endpoint's thread")]
     Thread(#[source] io::Error),
-    #[error("{address} is not a loopback address; the endpoint checks no signatures, so it listens on 127.0.0.1 or ::1 only")]
+    #[error(
+        "{address} is not a loopback address; the endpoint checks no signatures, so it listens on 127.0.0.1 or ::1 only"
+    )]
     NotLoopback { address: SocketAddr },
     #[error("cannot accept connections")]
     Listener(#[source] io::Error),

@@ -5,16 +5,23 @@
 mod config;
 mod engine;
 mod error;
+mod http;
+mod local;
+mod ports;
+mod s3;
+mod sqs;
 mod store;
+mod swf;
 
 pub use self::{
     config::{LocalConfig, Storage},
     engine::Closed,
     error::LocalError,
+    local::Local,
 };
 
 /// Makes a service's tables in a new database.
 type CreateTables = fn(&rusqlite::Connection) -> rusqlite::Result<()>;
 
 /// The tables of all services.
-const TABLES: &[CreateTables] = &[];
+const TABLES: &[CreateTables] = &[swf::tables::create, sqs::tables::create, s3::create_tables];

@@ -123,7 +123,8 @@ fn lock(folder: &Path) -> Result<File, LocalError> {
 fn prepare(db: &Connection, place: &Path) -> Result<(), LocalError> {
     let failed = |source| LocalError::Database { place: place.to_owned(), source };
     configure(db).map_err(failed)?;
-    let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let found: i64 =
+        db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     match found {
         FORMAT => Ok(()),
         0 => create(db).map_err(failed),

@@ -4,8 +4,7 @@ use super::*;
 use crate::Storage;
 
 async fn on_disk(folder: &Path) -> Engine {
-    let config =
-        LocalConfig { data: Storage::Disk(folder.to_owned()), ..LocalConfig::default() };
+    let config = LocalConfig { data: Storage::Disk(folder.to_owned()), ..LocalConfig::default() };
     Engine::start(config).await.unwrap()
 }
 
@@ -121,23 +120,36 @@ async fn a_panic_stops_the_engine_and_undoes_its_batch() {
     assert_eq!(sum(&on_disk(folder.path()).await).await, 1);
 }
 
-#[tokio::test]
-async fn a_full_disk_stops_the_engine() {
+async fn check_that_this_stops_the_engine(sql: &'static str, expected: &str) {
     let (folder, engine) = with_numbers().await;
     insert(&engine, 1).await;
-    let result = engine
-        .call(|core| {
-            core.db.pragma_update(None, "max_page_count", 3)?;
-            core.db.execute("INSERT INTO number (value) VALUES (2)", [])?;
-            core.db.execute("CREATE TABLE big AS SELECT zeroblob(1000000)", [])
-        })
-        .await;
-    // Either the statement failed and took the transaction with it, or the commit failed.
-    assert!(result.is_err(), "{result:?}");
-    let error = engine.call(|_| ()).await.unwrap_err();
-    assert!(error.to_string().contains("cannot write the state"), "{error}");
+    let error = engine.call(move |core| core.db.execute_batch(sql).unwrap()).await.unwrap_err();
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(engine.call(|_| ()).await.unwrap_err().to_string(), expected);
     drop(engine);
     assert_eq!(sum(&on_disk(folder.path()).await).await, 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_stops_the_engine() {
+    check_that_this_stops_the_engine(
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+         CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
+         INSERT INTO number (value) VALUES (2);
+         INSERT INTO child (id) VALUES (1);",
+        "the embedded endpoint has stopped: cannot write the state: FOREIGN KEY constraint failed",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_database_gave_up_stops_the_engine() {
+    check_that_this_stops_the_engine(
+        "INSERT INTO number (value) VALUES (2); ROLLBACK;",
+        "the embedded endpoint has stopped: cannot write the state: \
+         the transaction was rolled back by the database",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -148,15 +148,15 @@ impl<K: Eq + Hash, Q, T> Lines<K, Q, T> {
     pub(crate) fn hand_out(
         &mut self,
         key: &K,
-        mut find: impl FnMut(&Q) -> Option<T>,
-    ) -> Vec<Handout<T>> {
+        mut find: impl FnMut(&Q) -> rusqlite::Result<Option<T>>,
+    ) -> rusqlite::Result<Vec<Handout<T>>> {
         let mut found = Vec::new();
-        let Some(line) = self.lines.get_mut(key) else { return found };
+        let Some(line) = self.lines.get_mut(key) else { return Ok(found) };
         while let Some((asked, waiter)) = line.pop_front() {
             if !waiter.take() {
                 continue;
             }
-            match find(&asked) {
+            match find(&asked)? {
                 Some(answer) => found.push(Handout { waiter, answer }),
                 None => {
                     if let Some(waiter) = waiter.put_back() {
@@ -169,7 +169,7 @@ impl<K: Eq + Hash, Q, T> Lines<K, Q, T> {
         if line.is_empty() {
             self.lines.remove(key);
         }
-        found
+        Ok(found)
     }
 
     fn sweep(&mut self) {

@@ -25,8 +25,7 @@ const BATCH_TIME: Duration = Duration::from_millis(5);
 /// How often the thread looks for a job before it sleeps. A sleeping thread takes the kernel tens
 /// of microseconds to wake, and the next step of a workflow usually comes sooner.
 const SPINS: u32 = 40;
-/// Without a deadline, the thread still looks at the clock from time to time.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// Opens the state, says so, and works until it is told to stop.
 pub(super) fn main(
@@ -35,7 +34,7 @@ pub(super) fn main(
     opened: oneshot::Sender<Result<PathBuf, LocalError>>,
     why_stopped: &OnceLock<String>,
 ) {
-    let (worker, objects, home) = match Worker::open(config, jobs) {
+    let (mut worker, objects, home) = match Worker::open(config, jobs) {
         Ok(open) => open,
         Err(error) => {
             let _ = opened.send(Err(error));
@@ -45,7 +44,7 @@ pub(super) fn main(
     if opened.send(Ok(objects)).is_err() {
         return;
     }
-    // The state is dropped by the unwinding, and nothing of it is looked at again.
+    // After a panic nothing of the state is looked at again.
     let why = match catch_unwind(AssertUnwindSafe(|| worker.run())) {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("cannot write the state: {error}")),
@@ -55,6 +54,8 @@ pub(super) fn main(
         tracing::error!(why, "The embedded endpoint stops; the state on disk is whole");
         let _ = why_stopped.set(why);
     }
+    // The callers hear that it is over, and find the reason; the folder is let go of last.
+    drop(worker);
     drop(home);
 }
 
@@ -66,14 +67,13 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("a panic without a message")
 }
 
-pub(super) struct Worker {
+struct Worker {
     core: Core,
     jobs: Receiver<Message>,
     clock: Arc<dyn Clock>,
+    /// Jobs that ran, to be answered after the commit. Their permits go with them.
+    done: Vec<(Box<dyn Job>, OwnedSemaphorePermit)>,
 }
-
-/// A job that ran, to be answered after the commit. Its permit goes with it.
-type Done = (Box<dyn Job>, OwnedSemaphorePermit);
 
 impl Worker {
     fn open(
@@ -84,20 +84,20 @@ impl Worker {
         let clock = Arc::clone(&config.clock);
         let core = Core::load(db, clock.now())
             .map_err(|source| LocalError::Database { place: objects.clone(), source })?;
-        Ok((Self { core, jobs, clock }, objects, home))
+        Ok((Self { core, jobs, clock, done: Vec::with_capacity(BATCH_JOBS) }, objects, home))
     }
 
-    fn run(mut self) -> rusqlite::Result<()> {
-        let mut done = Vec::with_capacity(BATCH_JOBS);
+    fn run(&mut self) -> rusqlite::Result<()> {
         let mut stopping = false;
         while !stopping {
             let first = self.next();
             begin(&self.core)?;
-            stopping = self.run_jobs(first, &mut done)?;
-            self.tell_time();
-            self.core.settle()?;
+            stopping = self.run_jobs(first)?;
+            self.tell_time()?;
+            self.core.hand_out()?;
+            self.core.take_broken()?;
             commit(&self.core)?;
-            for (job, permit) in done.drain(..) {
+            for (job, permit) in self.done.drain(..) {
                 job.release();
                 drop(permit);
             }
@@ -115,9 +115,9 @@ impl Worker {
                 Err(TryRecvError::Empty) => std::thread::yield_now(),
             }
         }
-        let sleep = self.core.next_deadline().map_or(LONGEST_SLEEP, |deadline| {
-            deadline.since(self.clock.now()).clamp(Duration::from_millis(1), LONGEST_SLEEP)
-        });
+        // A deadline that is over by now is fired by the next turn; with a clock that a test moves
+        // it may also be far away although little time passed.
+        let sleep = self.core.next_deadline().since(self.clock.now()).max(SHORTEST_SLEEP);
         match self.jobs.recv_timeout(sleep) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
@@ -126,20 +126,17 @@ impl Worker {
     }
 
     /// Runs the first job and all that wait behind it. Answers whether to stop after them.
-    fn run_jobs(
-        &mut self,
-        first: Option<Message>,
-        done: &mut Vec<Done>,
-    ) -> rusqlite::Result<bool> {
+    fn run_jobs(&mut self, first: Option<Message>) -> rusqlite::Result<bool> {
         let begun = Instant::now();
         let mut next = first;
         while let Some(message) = next {
-            let Message::Job(mut job, permit) = message else { return Ok(true) };
-            self.tell_time();
+            let Message::Job(job, permit) = message else { return Ok(true) };
+            self.tell_time()?;
+            // Kept before it runs, so that after a panic its caller finds the reason too.
+            let (job, _) = self.done.push_mut((job, permit));
             job.run(&mut self.core);
             self.core.write()?;
-            done.push((job, permit));
-            if done.len() >= BATCH_JOBS || begun.elapsed() >= BATCH_TIME {
+            if self.done.len() >= BATCH_JOBS || begun.elapsed() >= BATCH_TIME {
                 break;
             }
             next = self.jobs.try_recv().ok();
@@ -148,9 +145,9 @@ impl Worker {
     }
 
     /// Moves the core's time on, and lets happen what is due by then.
-    fn tell_time(&mut self) {
+    fn tell_time(&mut self) -> rusqlite::Result<()> {
         self.core.now = self.core.now.max(self.clock.now());
-        self.core.fire_due();
+        self.core.fire_due()
     }
 }
 

@@ -3,7 +3,7 @@ use super::*;
 type Numbers = Lines<&'static str, (), u32>;
 
 fn serve(lines: &mut Numbers, from: &mut Vec<u32>) -> usize {
-    let handouts = lines.hand_out(&"a", |()| from.pop());
+    let handouts = lines.hand_out(&"a", |()| Ok(from.pop())).unwrap();
     let served = handouts.len();
     handouts.into_iter().for_each(Handout::release);
     served
@@ -43,7 +43,7 @@ async fn nothing_is_handed_to_those_who_left() {
 async fn an_answer_on_its_way_is_waited_for() {
     let mut lines = Numbers::default();
     let ticket = lines.join("a", ());
-    let handouts = lines.hand_out(&"a", |()| Some(7));
+    let handouts = lines.hand_out(&"a", |()| Ok(Some(7))).unwrap();
     // The commit takes longer than the poll may wait.
     let waiting = tokio::spawn(outcome(ticket, Duration::ZERO));
     tokio::time::sleep(MINUTE).await;

@@ -1,0 +1,85 @@
+//! Answers as AWS frames them: status, content type, request id, errors.
+
+use bytes::Bytes;
+use cpe_swf::{Fault, FaultKind};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use s3s::Body;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    sqs::{self, SqsFault},
+    swf,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+
+pub(super) fn swf(result: Result<Vec<u8>, Fault>) -> Response<Body> {
+    // Real SWF answers so, and not with the `x-amz-json-1.0` that it is asked in.
+    let json = "application/json";
+    match result {
+        Ok(body) => response(StatusCode::OK, json, body),
+        Err(fault) => {
+            let status = match fault.kind {
+                FaultKind::InternalFailure => StatusCode::INTERNAL_SERVER_ERROR,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            response(status, json, swf::wire::fault_body(&fault))
+        }
+    }
+}
+
+fn status_of(fault: &SqsFault) -> StatusCode {
+    if fault.is_senders() { StatusCode::BAD_REQUEST } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+pub(super) fn sqs_json(result: Result<Value, SqsFault>) -> Response<Body> {
+    let json = "application/x-amz-json-1.0";
+    match result {
+        Ok(answer) => response(StatusCode::OK, json, answer.to_string()),
+        Err(fault) => {
+            let mut response = response(status_of(&fault), json, sqs::wire::fault_body(&fault));
+            if let Ok(value) = HeaderValue::try_from(sqs::wire::query_error_header(&fault)) {
+                response.headers_mut().insert(QUERY_ERROR, value);
+            }
+            response
+        }
+    }
+}
+
+pub(super) fn sqs_query(action: &str, result: Result<Value, SqsFault>) -> Response<Body> {
+    let id = Uuid::new_v4().to_string();
+    let (status, xml) = match result {
+        Ok(answer) => (StatusCode::OK, sqs::wire::query::answer(action, &answer, &id)),
+        Err(fault) => (status_of(&fault), sqs::wire::query::error(&fault, &id)),
+    };
+    let mut response = response(status, "text/xml", xml);
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// An answer in plain text, to a client that is none of ours.
+pub(super) fn refused(status: StatusCode, why: &'static str) -> Response<Body> {
+    response(status, "text/plain; charset=utf-8", why)
+}
+
+pub(super) fn add_request_id(response: &mut Response<Body>) {
+    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().to_string()) {
+        response.headers_mut().entry(REQUEST_ID).or_insert(id);
+    }
+}
+
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    add_request_id(&mut response);
+    response
+}

@@ -1,0 +1,244 @@
+//! Whose request it is, and what that service says to it.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use s3s::Body;
+
+use super::{Services, respond};
+use crate::{
+    sqs::{self, SqsFault, SqsFaultKind},
+    swf,
+};
+use cpe_swf::{Fault, FaultKind};
+
+/// SWF: "maximum request size: 1 MB".
+const SWF_BYTES: usize = 1024 * 1024;
+/// A message of 1 MiB, escaped as JSON or as a form: up to three times as long, and some.
+const SQS_BYTES: usize = 4 * 1024 * 1024;
+
+const SWF_TARGET: &str = "SimpleWorkflowService.";
+const SQS_TARGET: &str = "AmazonSQS.";
+const FORM: &str = "application/x-www-form-urlencoded";
+const DEFAULT_REGION: &str = "us-east-1";
+
+enum Service {
+    Swf(String),
+    Sqs(String),
+    /// Parameters in the body, or where there is none in the address.
+    SqsForm,
+    S3,
+}
+
+pub(super) async fn answer(
+    services: &Services,
+    address: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    if is_foreign_page(request.headers()) {
+        return respond::refused(
+            StatusCode::FORBIDDEN,
+            "requests of web pages from elsewhere are refused\n",
+        );
+    }
+    match service(&request) {
+        Service::Swf(operation) => swf(services, &operation, request).await,
+        Service::Sqs(action) => sqs_json(services, address, &action, request).await,
+        Service::SqsForm => sqs_form(services, address, request).await,
+        Service::S3 => s3(services, request).await,
+    }
+}
+
+/// Whether a browser sends this for a page that is not of this machine. Nobody signs requests
+/// here, so any page that is looked at could otherwise send messages.
+fn is_foreign_page(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let host = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.parse::<http::Uri>().ok())
+        .and_then(|origin| origin.host().map(str::to_owned));
+    !host.is_some_and(|host| {
+        let ip = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+fn service<T>(request: &Request<T>) -> Service {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(target) = header("x-amz-target") {
+        if let Some(operation) = target.strip_prefix(SWF_TARGET) {
+            return Service::Swf(operation.to_owned());
+        }
+        if let Some(action) = target.strip_prefix(SQS_TARGET) {
+            return Service::Sqs(action.to_owned());
+        }
+    }
+    let is_form = header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with(FORM));
+    let names_action =
+        request.uri().query().is_some_and(|q| q.split('&').any(|p| p.starts_with("Action=")));
+    match *request.method() {
+        Method::POST if is_form => Service::SqsForm,
+        Method::GET if names_action => Service::SqsForm,
+        _ => Service::S3,
+    }
+}
+
+async fn swf(services: &Services, operation: &str, request: Request<Incoming>) -> Response<Body> {
+    let result = match read(request, SWF_BYTES).await {
+        Ok(body) => swf_operation(services, operation, body).await,
+        Err(Unread::TooLong) => Err(Fault::new(
+            FaultKind::ValidationException,
+            format!("The request is longer than {SWF_BYTES} bytes"),
+        )),
+        Err(Unread::Broken) => {
+            Err(Fault::new(FaultKind::SerializationException, "The request's body broke off"))
+        }
+    };
+    respond::swf(result)
+}
+
+async fn swf_operation(
+    services: &Services,
+    operation: &str,
+    body: Bytes,
+) -> Result<Vec<u8>, Fault> {
+    let Services { engine, stop, .. } = services;
+    let stopped =
+        |closed: crate::engine::Closed| Fault::new(FaultKind::InternalFailure, closed.to_string());
+    match operation {
+        "PollForDecisionTask" => {
+            let request = swf::wire::poll_decision_request(&body)?;
+            let polled = engine.poll_for_decision_task(request, stop).await.map_err(stopped)??;
+            swf::wire::decision_task_body(polled.as_ref())
+        }
+        "PollForActivityTask" => {
+            let request = swf::wire::poll_activity_request(&body)?;
+            let polled = engine.poll_for_activity_task(request, stop).await.map_err(stopped)??;
+            swf::wire::activity_task_body(polled.as_ref())
+        }
+        _ => {
+            let operation = operation.to_owned();
+            let command = move |core: &mut crate::engine::Core| {
+                core.swf(|swf, call| swf::wire::dispatch(swf, call, &operation, &body))
+            };
+            engine.call(command).await.map_err(stopped)?
+        }
+    }
+}
+
+async fn sqs_json(
+    services: &Services,
+    address: SocketAddr,
+    action: &str,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let whence = Whence::of(&request, address);
+    let result = match read_sqs(request).await {
+        Ok(body) if body.is_empty() => Ok(serde_json::json!({})),
+        Ok(body) => serde_json::from_slice(&body).map_err(|error| {
+            SqsFault::new(SqsFaultKind::Malformed, format!("the request is not JSON: {error}"))
+        }),
+        Err(fault) => Err(fault),
+    };
+    let result = match result {
+        Ok(parameters) => sqs::wire::dispatch(whence.caller(services), action, parameters).await,
+        Err(fault) => Err(fault),
+    };
+    respond::sqs_json(result)
+}
+
+async fn sqs_form(
+    services: &Services,
+    address: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let whence = Whence::of(&request, address);
+    let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let form = match read_sqs(request).await {
+        Ok(body) if body.is_empty() => Ok(Bytes::from(query)),
+        other => other,
+    };
+    match form.and_then(|form| sqs::wire::query::Form::parse(&form, &path)) {
+        Ok(sqs::wire::query::Form { action, parameters }) => {
+            let result = sqs::wire::dispatch(whence.caller(services), &action, parameters).await;
+            respond::sqs_query(&action, result)
+        }
+        Err(fault) => respond::sqs_query("", Err(fault)),
+    }
+}
+
+/// What a client calls this endpoint, and which region it believes to be in.
+struct Whence {
+    base: String,
+    region: String,
+}
+
+impl Whence {
+    fn of<T>(request: &Request<T>, address: SocketAddr) -> Self {
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let host = header(HOST).map_or_else(|| address.to_string(), str::to_owned);
+        // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
+        let region = header(AUTHORIZATION)
+            .and_then(|text| text.split_once("Credential=")?.1.split('/').nth(2))
+            .filter(|region| {
+                region.len() <= 32
+                    && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            });
+        Self { base: format!("http://{host}"), region: region.unwrap_or(DEFAULT_REGION).to_owned() }
+    }
+
+    fn caller<'a>(&'a self, services: &'a Services) -> sqs::wire::Caller<'a> {
+        sqs::wire::Caller {
+            engine: &services.engine,
+            base: &self.base,
+            region: &self.region,
+            stop: &services.stop,
+        }
+    }
+}
+
+async fn s3(services: &Services, request: Request<Incoming>) -> Response<Body> {
+    match services.s3.call(request.map(Body::from)).await {
+        Ok(mut response) => {
+            respond::add_request_id(&mut response);
+            response
+        }
+        Err(error) => {
+            tracing::warn!(error = ?error, "S3 has no answer");
+            respond::refused(StatusCode::INTERNAL_SERVER_ERROR, "the request has no answer\n")
+        }
+    }
+}
+
+enum Unread {
+    TooLong,
+    Broken,
+}
+
+async fn read(request: Request<Incoming>, most: usize) -> Result<Bytes, Unread> {
+    match Limited::new(request.into_body(), most).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLong),
+        Err(_) => Err(Unread::Broken),
+    }
+}
+
+async fn read_sqs(request: Request<Incoming>) -> Result<Bytes, SqsFault> {
+    read(request, SQS_BYTES).await.map_err(|unread| match unread {
+        Unread::TooLong => SqsFault::new(
+            SqsFaultKind::BatchRequestTooLong,
+            format!("The request is longer than {SQS_BYTES} bytes."),
+        ),
+        Unread::Broken => SqsFault::new(SqsFaultKind::Malformed, "the request's body broke off"),
+    })
+}

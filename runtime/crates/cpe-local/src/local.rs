@@ -1,0 +1,82 @@
+//! The embedded endpoint as its users see it: open it, serve it, use its ports, close it.
+
+use std::sync::Arc;
+
+use cpe_ports::{BlobStore, MessageQueue, WorkflowService};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::LocalConfig,
+    engine::{Closed, Engine},
+    error::LocalError,
+    http::{self, Services},
+    ports::{LocalQueues, LocalWorkflows},
+    s3::{self, Objects},
+};
+
+/// An open endpoint. Cheap to clone; all clones are the same endpoint.
+///
+/// The data folder belongs to this process until [`Local::close`], or until the last clone and
+/// the last port are dropped.
+#[derive(Debug, Clone)]
+pub struct Local {
+    engine: Engine,
+    objects: Objects,
+}
+
+impl Local {
+    /// Opens the state. Nothing listens yet.
+    pub async fn open(config: LocalConfig) -> Result<Self, LocalError> {
+        let clock = Arc::clone(&config.clock);
+        let engine = Engine::start(config).await?;
+        let folder = engine.objects().to_owned();
+        let objects = Objects::open(engine.clone(), folder.clone(), clock).map_err(|source| {
+            LocalError::Folder { path: folder, source: std::io::Error::other(source) }
+        })?;
+        Ok(Self { engine, objects })
+    }
+
+    /// Answers SWF, SQS and S3 on `listener` until `stop`, then ends what is under way.
+    ///
+    /// The listener must be on a loopback address: requests are not authenticated.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> Result<(), LocalError> {
+        let services = Services {
+            engine: self.engine.clone(),
+            s3: s3::service(self.objects.clone()),
+            stop: stop.clone(),
+        };
+        http::serve(listener, services, stop).await
+    }
+
+    /// SWF as a port.
+    pub fn workflows(&self) -> Arc<dyn WorkflowService> {
+        Arc::new(LocalWorkflows::new(self.engine.clone()))
+    }
+
+    /// SQS as a port.
+    pub fn queues(&self) -> Arc<dyn MessageQueue> {
+        Arc::new(LocalQueues::new(self.engine.clone()))
+    }
+
+    /// S3 as a port.
+    pub fn blobs(&self) -> Arc<dyn BlobStore> {
+        Arc::new(self.objects.clone())
+    }
+
+    /// Lets everything happen that is due by the clock of the configuration, and waits for it.
+    ///
+    /// Only needed after a clock was moved by hand: otherwise things happen when they are due.
+    pub async fn look_at_clock(&self) -> Result<(), Closed> {
+        self.engine.call(|_| ()).await
+    }
+
+    /// Ends long polls, finishes what waits, and gives the data folder free. Later calls fail.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+}
