@@ -74,19 +74,23 @@ impl Agenda {
             self.deadlines.insert((at, no, slot));
         }
         let Some(offer) = run.state.offered(slot) else { return };
-        let lists = self.lists.entry(run.domain.clone()).or_default().of_mut(offer.kind);
         let entry = Entry {
             priority: Reverse(offer.priority),
             since: offer.since,
             run: no,
             scheduled: offer.scheduled,
         };
-        match lists.get_mut(offer.task_list) {
+        let lists = match self.lists.get_mut(&run.domain) {
+            Some(lists) => lists,
+            None => self.lists.entry(run.domain.clone()).or_default(),
+        };
+        match lists.of_mut(offer.kind).get_mut(offer.task_list) {
             Some(list) => {
                 list.insert(entry);
             }
             None => {
-                lists.insert(offer.task_list.to_owned(), BTreeSet::from([entry]));
+                let list = BTreeSet::from([entry]);
+                lists.of_mut(offer.kind).insert(offer.task_list.to_owned(), list);
             }
         }
         self.ready.insert(Ready {

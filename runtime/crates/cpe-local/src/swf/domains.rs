@@ -9,7 +9,6 @@ use cpe_swf::{
         DomainDetail, DomainInfo, DomainInfos, ListDomainsRequest, RegisterDomainRequest,
         ResourceTag, UndeprecateDomainRequest, WorkflowTypeDetail,
     },
-    limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -195,10 +194,6 @@ pub(super) const TYPES: usize = 10_000;
 
 pub(super) fn check_description(checks: &mut Checks, description: Option<&String>) {
     checks.optional("description", description, DESCRIPTION_CHARS);
-}
-
-pub(super) fn check_domain(checks: &mut Checks, domain: &DomainName) {
-    checks.text("domain", domain.as_str(), limits::ID_CHARS);
 }
 
 fn already(name: &DomainName) -> Fault {

@@ -18,7 +18,6 @@ pub(super) trait Kind: Clone + Ord + fmt::Debug + 'static {
     const NAME: &'static str;
     type Detail: Clone + 'static;
 
-    fn new(name: String, version: String) -> Self;
     fn name_and_version(&self) -> (&str, &str);
     fn table(domain: &Domain) -> &BTreeMap<Self, Self::Detail>;
     fn table_mut(domain: &mut Domain) -> &mut BTreeMap<Self, Self::Detail>;
@@ -33,10 +32,6 @@ macro_rules! kinds {
         impl Kind for $kind {
             const NAME: &'static str = stringify!($kind);
             type Detail = $detail;
-
-            fn new(name: String, version: String) -> Self {
-                Self { name, version }
-            }
 
             fn name_and_version(&self) -> (&str, &str) {
                 (&self.name, &self.version)

@@ -65,16 +65,9 @@ impl RunRecord {
         Self { no, domain: run.domain.clone(), info: run.info(), detail: None }
     }
 
+    /// As recordings of SWF show, what was open at the close stays counted.
     pub(super) fn closed(no: RunNo, run: &OpenRun) -> Self {
-        let mut detail = run.detail();
-        detail.open_counts = WorkflowExecutionOpenCounts {
-            open_activity_tasks: 0,
-            open_decision_tasks: 0,
-            open_timers: 0,
-            open_child_workflow_executions: 0,
-            open_lambda_functions: Some(0),
-        };
-        Self { no, domain: run.domain.clone(), info: run.info(), detail: Some(detail) }
+        Self { no, domain: run.domain.clone(), info: run.info(), detail: Some(run.detail()) }
     }
 }
 
@@ -94,7 +87,8 @@ impl OpenRun {
             close_status: state.closed.map(|(_, status)| status),
             parent: state.config.parent_workflow_execution.clone(),
             tag_list: state.config.tag_list.clone(),
-            cancel_requested: state.cancel_requested,
+            // Recordings of SWF show `false` for closed runs, even for canceled ones.
+            cancel_requested: state.cancel_requested && state.closed.is_none(),
         }
     }
 

@@ -80,6 +80,8 @@ pub(crate) struct RunState {
     pub(crate) timer_ids: HashMap<TimerId, EventId>,
     /// Open children, by initiated event.
     pub(crate) children: BTreeMap<EventId, Child>,
+    /// When an activity task was last scheduled, started or closed. (The reference says only
+    /// "scheduled"; recordings of SWF show the others as well.)
     pub(crate) latest_activity: Option<Timestamp>,
     pub(crate) latest_context: Option<String>,
     /// Not from events: whether a heartbeat of this run was ever written.

@@ -1,6 +1,6 @@
 //! Starting runs: from outside, as a child, or in continuation of another.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use cpe_swf::{
     ChildPolicy, DomainName, EventId, Fault, FaultKind, HistoryEvent, RegistrationStatus, RunId,
@@ -103,6 +103,11 @@ impl Swf {
         if detail.type_info.status == RegistrationStatus::Deprecated {
             return Err(type_deprecated(&request.workflow_type));
         }
+        // Deprecating a domain deprecates its types; one may have been taken back since.
+        if domain.record.status == RegistrationStatus::Deprecated {
+            let name = request.domain.to_string();
+            return Err(Fault::new(FaultKind::DomainDeprecatedFault, name));
+        }
         let wanted = Wanted {
             execution_timeout: request.execution_start_to_close_timeout,
             task_list: request.task_list,
@@ -146,13 +151,13 @@ impl Swf {
     pub(super) fn launch(&mut self, now: Timestamp, launch: Launch) {
         let Launch { no, domain, execution, started } = launch;
         let Some(held) = self.domains.get_mut(&domain) else { return };
-        held.open.insert(execution.workflow_id.clone(), no);
         let event = HistoryEvent {
             event_id: EventId(1),
             event_timestamp: now,
-            attributes: Arc::new(started.clone().into()),
+            attributes: Arc::new(started.into()),
         };
-        let state = RunState::begin(&event, &started);
+        let Some(state) = RunState::replay(slice::from_ref(&event)) else { return };
+        held.open.insert(execution.workflow_id.clone(), no);
         let run = OpenRun { domain, execution, events: vec![event.clone()], state };
         self.agenda.arm(no, &run, Slot::Execution);
         self.writes.push(Write::Run(Box::new(RunRecord::open(no, &run))));
@@ -178,16 +183,6 @@ impl Swf {
         }
         self.runs.insert(no, run);
         true
-    }
-
-    /// Puts a heartbeat back that was read from storage.
-    pub(super) fn restore_heartbeat(
-        &mut self,
-        no: RunNo,
-        activity: EventId,
-        heartbeat: super::Heartbeat,
-    ) {
-        self.set_heartbeat(no, activity, heartbeat);
     }
 }
 

@@ -138,13 +138,24 @@ fn answer<T: Serialize>(answer: &T) -> Result<Vec<u8>, Fault> {
 fn request<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     // A body may be left out where nothing is required.
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| {
-        let refused = serde_json::from_slice::<Value>(body).ok();
-        match refused.and_then(|body| refusal::explain(&body, &error.to_string())) {
-            Some(message) => invalid(message),
-            None => Fault::new(FaultKind::SerializationException, error.to_string()),
-        }
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(unreadable("the body is not a JSON object"));
+    }
+    serde_json::from_slice(body).or_else(|error| reread(body, &error))
+}
+
+/// Reads a request that cannot be read as it is: members that are `null` count as absent.
+fn reread<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Result<T, Fault> {
+    let mut body: Value = serde_json::from_slice(body).map_err(|_| unreadable(error))?;
+    refusal::drop_nulls(&mut body);
+    T::deserialize(&body).map_err(|error| match refusal::explain(&body, &error.to_string()) {
+        Some(message) => invalid(message),
+        None => unreadable(error),
     })
+}
+
+fn unreadable(why: impl ToString) -> Fault {
+    Fault::new(FaultKind::SerializationException, why.to_string())
 }
 
 #[cfg(test)]

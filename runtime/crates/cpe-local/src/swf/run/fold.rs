@@ -11,8 +11,8 @@ use cpe_swf::{
 };
 
 use super::{
-    Activity, Child, DecisionTasks, RunState, StartedDecision, StickyList, Timer, WaitingDecision,
-    close_status, priority,
+    Activity, Child, DecisionTasks, RunState, Slot, StartedDecision, StickyList, Timer,
+    WaitingDecision, close_status, priority,
 };
 
 impl RunState {
@@ -29,7 +29,7 @@ impl RunState {
         Some(state)
     }
 
-    pub(crate) fn begin(event: &HistoryEvent, started: &WorkflowExecutionStarted) -> Self {
+    fn begin(event: &HistoryEvent, started: &WorkflowExecutionStarted) -> Self {
         Self {
             last: event.event_id,
             started_at: event.event_timestamp,
@@ -142,6 +142,9 @@ impl RunState {
 
     fn apply_activity_task(&mut self, event: &HistoryEvent) {
         use EventAttributes as E;
+        if let Some(Slot::Activity(_)) = Slot::touched_by(event) {
+            self.latest_activity = Some(event.event_timestamp);
+        }
         match &*event.attributes {
             E::ActivityTaskScheduled(e) => self.schedule_activity(event, e),
             E::ActivityTaskStarted(e) => {
@@ -166,7 +169,6 @@ impl RunState {
     fn schedule_activity(&mut self, event: &HistoryEvent, scheduled: &ActivityTaskScheduled) {
         let id = event.event_id;
         let timeout = |timeout: Option<Timeout>| timeout.unwrap_or(Timeout::None);
-        self.latest_activity = Some(event.event_timestamp);
         self.activity_ids.insert(scheduled.activity_id.clone(), id);
         let activity = Activity {
             id: scheduled.activity_id.clone(),

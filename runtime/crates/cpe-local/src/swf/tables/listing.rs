@@ -25,12 +25,17 @@ impl Query {
     }
 }
 
-pub(super) fn list(connection: &Connection, listing: &Listing<'_>) -> Result<Vec<Listed>> {
+/// The statement of a list, and its values.
+pub(super) fn sql(listing: &Listing<'_>) -> (String, Vec<Value>) {
     let time = column(listing.time);
     let order = if listing.ascending { "ASC" } else { "DESC" };
     let Query { sql, mut values } = runs(listing);
-    let sql = format!("SELECT no, info {sql} ORDER BY {time} {order}, no {order} LIMIT ?");
     values.push(listing.limit.into());
+    (format!("SELECT no, info {sql} ORDER BY {time} {order}, no {order} LIMIT ?"), values)
+}
+
+pub(super) fn list(connection: &Connection, listing: &Listing<'_>) -> Result<Vec<Listed>> {
+    let (sql, values) = sql(listing);
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
         Ok(Listed { no: RunNo(row.get(0)?), info: parsed(row, 1)? })

@@ -32,6 +32,21 @@ pub(super) fn explain(body: &Value, error: &str) -> Option<String> {
     Some(format!("{count} validation {errors} detected: {}", problems.join("; ")))
 }
 
+/// Takes out what says `null`, in objects and in lists.
+pub(super) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
+}
+
 fn decisions(body: &Value) -> Vec<String> {
     let decisions = body.get("decisions").and_then(Value::as_array);
     let numbered = decisions.into_iter().flatten().zip(1..);
