@@ -17,8 +17,8 @@ pub struct JobEvent {
     pub job_id: Option<JobId>,
     /// `None` where nothing was started.
     pub execution: Option<WorkflowExecution>,
-    /// Orders the events of one run: the id of the history event that this one tells of.
-    /// 0 comes before the history.
+    /// Orders the events of one run: the id of the history event that this one tells of, or that
+    /// it will have if nothing comes between. 0 comes before the history.
     pub seq: i64,
     pub data: EventData,
 }
@@ -161,10 +161,16 @@ impl EventData {
 
 impl JobEvent {
     /// The same for every telling of the same fact, so that a client can drop duplicates.
+    ///
+    /// What is about to be scheduled and how a job ends are told before their history events have
+    /// numbers, so these are named by what they are.
     pub fn event_id(&self) -> Option<String> {
         let RunId(run) = &self.execution.as_ref()?.run_id;
         Some(match &self.data {
             EventData::ActivityProgress { count, .. } => format!("{run}:{}:{count}", self.seq),
+            EventData::ActivityScheduled { activity, .. } => {
+                format!("{run}:{}:scheduled", activity.activity_id)
+            }
             data if data.is_terminal() => format!("{run}:end"),
             _ => format!("{run}:{}", self.seq),
         })

@@ -97,8 +97,9 @@ pub struct JobRef {
 }
 
 impl JobRef {
-    /// Characters of the jobId that SWF refuses, dots and tildes become `~` and two hex digits
-    /// for each byte of their UTF-8.
+    /// Characters of the jobId that SWF refuses, and dots, tildes and percent signs, become `~`
+    /// and two hex digits for each byte of their UTF-8. The text `arn`, which SWF refuses as a
+    /// whole id, needs no escape: a workflow id always has a client and a dot in it.
     pub fn workflow_id(&self) -> WorkflowId {
         WorkflowId(format!("{}.{}", self.client, escape(self.job_id.as_str())))
     }
@@ -107,7 +108,9 @@ impl JobRef {
         let bad = || NameError::WorkflowId(clip(id.as_str()));
         let (client, job_id) = id.as_str().split_once('.').ok_or_else(bad)?;
         let job_id = unescape(job_id).ok_or_else(bad)?;
-        Ok(Self { client: ClientName::new(client)?, job_id: JobId::new(job_id)? })
+        let job = Self { client: ClientName::new(client)?, job_id: JobId::new(job_id)? };
+        // One job, one workflow id: another spelling of the same job is none of ours.
+        if job.workflow_id() == *id { Ok(job) } else { Err(bad()) }
     }
 }
 
@@ -121,17 +124,16 @@ fn escape(job_id: &str) -> String {
     let mut text = String::with_capacity(job_id.len());
     for c in job_id.chars() {
         let mut utf8 = [0; 4];
-        let bytes = c.encode_utf8(&mut utf8);
-        if matches!(c, '.' | '~' | '%') || limits::forbidden_in_id(bytes).is_some() {
-            for byte in bytes.bytes() {
+        let character = c.encode_utf8(&mut utf8);
+        if matches!(c, '.' | '~' | '%') || limits::forbidden_in_id(character).is_some() {
+            for byte in character.bytes() {
                 text.push_str(&format!("~{byte:02X}"));
             }
         } else {
             text.push(c);
         }
     }
-    // SWF refuses the text `arn` in ids.
-    text.replace("arn", "~61rn")
+    text
 }
 
 fn unescape(text: &str) -> Option<String> {
@@ -174,7 +176,8 @@ mod tests {
     fn a_job_becomes_a_workflow_id_and_back() {
         check("ClientA", "954e8de9dfa0d44d", "ClientA.954e8de9dfa0d44d");
         check("c", "a:b/c|d.e~f", "c.a~3Ab~2Fc~7Cd~2Ee~7Ef");
-        check("c", "arn", "c.~61rn");
+        check("c", "arn", "c.arn");
+        check("arn", "learn%", "arn.learn~25");
         check("c", "über\u{85}\n", "c.über~C2~85~0A");
     }
 
@@ -188,5 +191,9 @@ mod tests {
         assert!(JobRef::from_workflow_id(&"no-dot".into()).is_err());
         assert!(JobRef::from_workflow_id(&"c.~F".into()).is_err());
         assert!(JobRef::from_workflow_id(&"c.~FF".into()).is_err());
+        assert!(JobRef::from_workflow_id(&"c.~+A".into()).is_err(), "no hex digits");
+        assert!(JobRef::from_workflow_id(&"c.~3a".into()).is_err(), "spelt another way");
+        assert!(JobRef::from_workflow_id(&"c.~61".into()).is_err(), "escaped without need");
+        assert!(JobRef::from_workflow_id(&"c.".into()).is_err());
     }
 }

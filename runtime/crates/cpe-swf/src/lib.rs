@@ -12,6 +12,8 @@ mod fault;
 pub mod limits;
 mod tagged;
 mod types;
+#[cfg(test)]
+mod wire_tests;
 
 pub use self::{
     cause::*,

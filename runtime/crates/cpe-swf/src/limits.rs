@@ -25,12 +25,16 @@ pub const OPEN_TIMERS: usize = 1_000;
 pub const OPEN_CHILDREN: usize = 1_000;
 /// Items of one page of a history or a list.
 pub const PAGE_SIZE: u32 = 1_000;
+/// Bytes of one request.
+pub const REQUEST_BYTES: usize = 1_000_000;
 /// How long SWF holds a poll that finds nothing.
 pub const LONG_POLL: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The first character of `id` that SWF refuses in an id or a name, if any.
 ///
-/// Refused are `:`, `/`, `|`, control characters and the whole text `arn`.
+/// Refused are `:`, `/`, `|`, control characters, and an id that is the text `arn` and nothing
+/// else: "it must not be the literal string arn", as the API reference says of every id and name.
+/// (Older editions said "contain"; an id such as `learn` is accepted.)
 pub fn forbidden_in_id(id: &str) -> Option<String> {
     if id == "arn" {
         return Some("arn".to_owned());
@@ -38,4 +42,27 @@ pub fn forbidden_in_id(id: &str) -> Option<String> {
     id.chars()
         .find(|c| matches!(c, ':' | '/' | '|' | '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}'))
         .map(String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_refused_as_documented() {
+        for (id, refused) in [
+            ("a:b", ":"),
+            ("a/b|c", "/"),
+            ("|", "|"),
+            ("a\u{1f}", "\u{1f}"),
+            ("\u{7f}", "\u{7f}"),
+            ("\u{9f}", "\u{9f}"),
+            ("arn", "arn"),
+        ] {
+            assert_eq!(forbidden_in_id(id).as_deref(), Some(refused));
+        }
+        for id in ["learn", "arn.x", "ARN", "a\\b", "ü", "a b", "\u{a0}"] {
+            assert_eq!(forbidden_in_id(id), None, "{id}");
+        }
+    }
 }
