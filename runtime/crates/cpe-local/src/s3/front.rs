@@ -98,7 +98,7 @@ impl Front {
         }
         // S3 answers a range that makes no sense with the whole object, as HTTP has it.
         let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
-        if !range.is_some_and(|range| s3s::dto::Range::parse(range).is_ok()) {
+        if range.is_none_or(|range| s3s::dto::Range::parse(range).is_err()) {
             request.headers_mut().remove(RANGE);
         }
         if is_chunked(request.headers()) { take_framing_off(request) } else { Ok(request) }

@@ -11,7 +11,7 @@ use super::{
         self, EntityTag, Headers, MAX_LIST, MAX_PARTS, MAX_PUT, Page, ReadConditions, check_key,
     },
     objects::{Objects, Stored},
-    receive::{Announced, Body, BodyStream, Receive},
+    receive::{Announced, Body, Incoming, Receive},
 };
 
 /// A part that was taken in.
@@ -56,13 +56,13 @@ impl Objects {
         at: &ObjectAddress,
         id: &UploadId,
         number: u32,
-        body: BodyStream,
-        announced: Announced,
+        part: Incoming,
     ) -> Result<StoredPart, StoreError> {
         if !(1..=MAX_PARTS).contains(&number) {
             return Err(StoreError::InvalidArgument("part numbers are 1 to 10,000"));
         }
         let plan = self.upload(at, id).await?.plan;
+        let Incoming { body, announced } = part;
         if let Some(checksum) = &announced.checksum
             && plan.asked
             && checksum.algorithm != plan.algorithm
@@ -105,7 +105,7 @@ impl Objects {
         let length = got.bytes.end - got.bytes.start;
         let announced = Announced { length: Some(length), ..Announced::default() };
         let body = got.body.map(|piece| piece.map_err(Into::into)).boxed();
-        self.upload_part(at, id, number, body, announced).await
+        self.upload_part(at, id, number, Incoming { body, announced }).await
     }
 
     pub(crate) async fn complete_upload(

@@ -15,7 +15,7 @@ use super::{
     index::{Complete, ListedPart},
     model::{EntityTag, Entry, Headers, ListQuery, Object, ReadConditions, WriteCondition},
     objects::{Copy, DEFAULT_REGION, Objects, Put},
-    receive::{Announced, BodyStream},
+    receive::{Announced, BodyStream, Incoming},
 };
 
 #[async_trait]
@@ -82,8 +82,8 @@ impl BlobStore for Objects {
         number: u32,
         body: Bytes,
     ) -> Result<CompletedPart, Error> {
-        let announced = announced(&body);
-        let part = Objects::upload_part(self, at, upload, number, whole(body), announced).await?;
+        let part = Incoming { announced: announced(&body), body: whole(body) };
+        let part = Objects::upload_part(self, at, upload, number, part).await?;
         Ok(CompletedPart { number, etag: part.etag.quoted() })
     }
 

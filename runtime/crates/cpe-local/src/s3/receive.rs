@@ -21,6 +21,12 @@ const STEP: usize = 256 << 10;
 
 pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, s3s::StdError>> + Send>>;
 
+/// A body on its way in.
+pub(crate) struct Incoming {
+    pub(crate) body: BodyStream,
+    pub(crate) announced: Announced,
+}
+
 /// What the client announced.
 #[derive(Default)]
 pub(crate) struct Announced {

@@ -17,7 +17,7 @@ use crate::s3::{
     checksums::{Algorithm, Checksum, ChecksumKind},
     error::StoreError,
     model::{EntityTag, ReadConditions, Tags, WriteCondition},
-    receive::{Announced, AnnouncedChecksum, BodyStream, ChecksumValue},
+    receive::{Announced, AnnouncedChecksum, ChecksumValue, Incoming},
 };
 
 pub(super) fn timestamp(time: Timestamp) -> dto::Timestamp {
@@ -122,7 +122,7 @@ pub(super) struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    pub(super) fn take(self) -> Result<(BodyStream, Announced), StoreError> {
+    pub(super) fn take(self) -> Result<Incoming, StoreError> {
         let body = self.body.unwrap_or_else(|| StreamingBlob::from(s3s::Body::empty()));
         let exact = s3s::stream::ByteStream::remaining_length(&body).exact();
         let length = self
@@ -139,7 +139,7 @@ impl Upload<'_> {
             md5: md5.transpose()?,
             checksum: announced(self.sums, self.algorithm, self.headers, self.extensions)?,
         };
-        Ok((body.boxed(), announced))
+        Ok(Incoming { body: body.boxed(), announced })
     }
 }
 

@@ -26,6 +26,7 @@ use crate::s3::{
     error::StoreError,
     model::{EntityTag, Headers, MAX_LIST, Object, STANDARD, WriteCondition},
     objects::{Copy, Put},
+    receive::Incoming,
 };
 
 const SSE_C: &str = "encryption with the client's own keys";
@@ -43,7 +44,7 @@ impl Service {
             (input.write_offset_bytes.is_some(), "appending to objects"),
         ])?;
         let encryption = input.server_side_encryption.clone();
-        let (body, announced) = Upload {
+        let Incoming { body, announced } = Upload {
             body: input.body,
             length: input.content_length,
             md5: input.content_md5,

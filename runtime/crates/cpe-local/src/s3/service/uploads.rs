@@ -83,7 +83,7 @@ impl Service {
     ) -> S3Result<UploadPartOutput> {
         let S3Request { input, headers, extensions, .. } = req;
         refuse([(input.sse_customer_key.is_some(), SSE_C)])?;
-        let (body, announced) = Upload {
+        let incoming = Upload {
             body: input.body,
             length: input.content_length,
             md5: input.content_md5,
@@ -102,7 +102,7 @@ impl Service {
         .take()?;
         let at = ObjectAddress::new(input.bucket, input.key);
         let (id, number) = (UploadId(input.upload_id), number(input.part_number));
-        let part = self.objects.upload_part(&at, &id, number, body, announced).await?;
+        let part = self.objects.upload_part(&at, &id, number, incoming).await?;
         let sums = sums(part.checksum);
         Ok(UploadPartOutput {
             checksum_crc32: sums.checksum_crc32,

@@ -14,7 +14,7 @@ use crate::s3::{
     model::{EntityTag, ListQuery, WriteCondition},
     multipart::PartSource,
     objects::Copy,
-    receive::{Announced, AnnouncedChecksum, ChecksumValue, INLINE},
+    receive::{Announced, AnnouncedChecksum, ChecksumValue, INLINE, Incoming},
 };
 
 #[tokio::test]
@@ -301,6 +301,10 @@ async fn an_object_may_be_copied_to_itself_with_other_metadata() {
 
 const PART: usize = 5 << 20;
 
+fn incoming(body: &[u8]) -> Incoming {
+    Incoming { body: body_of(body), announced: Announced::default() }
+}
+
 fn complete(parts: Vec<ListedPart>) -> Complete {
     Complete { parts, condition: WriteCondition::Always, size: None, checksum: None, now: START }
 }
@@ -312,16 +316,16 @@ async fn an_upload_from_its_beginning_to_its_end() {
     let plan = crate::s3::checksums::ChecksumPlan::new(None, None).unwrap();
     let id = objects.create_upload(&at("k"), with_metadata("n", "v"), None, plan).await.unwrap();
     store.put("source", &bytes(PART + 10)).await;
-    let (body, nothing) = (bytes(PART), Announced::default());
-    let one = objects.upload_part(&at("k"), &id, 1, body_of(&body), nothing).await.unwrap();
+    let body = bytes(PART);
+    let one = objects.upload_part(&at("k"), &id, 1, incoming(&body)).await.unwrap();
     let source = PartSource {
         from: at("source"),
         range: Some(ByteRange::From { first: 3, last: Some(PART as u64 + 2) }),
         conditions: ReadConditions::default(),
     };
     let two = objects.upload_part_copy(&at("k"), &id, 2, source).await.unwrap();
-    let last = body_of(b"the end");
-    let three = objects.upload_part(&at("k"), &id, 9, last, Announced::default()).await.unwrap();
+    let last = incoming(b"the end");
+    let three = objects.upload_part(&at("k"), &id, 9, last).await.unwrap();
     assert_eq!(code(store.read("k").await), "NoSuchKey", "nothing is seen before the end");
     let listed = |number, etag| ListedPart { number, etag, checksum: None };
     let parts = vec![listed(1, one.etag), listed(2, two.etag), listed(9, three.etag)];
@@ -351,7 +355,7 @@ async fn an_aborted_upload_leaves_nothing() {
     let plan = crate::s3::checksums::ChecksumPlan::new(None, None).unwrap();
     let id = objects.create_upload(&at("k"), Headers::default(), None, plan).await.unwrap();
     let part = async |number, id: &UploadId| {
-        code(objects.upload_part(&at("k"), id, number, body_of(b"x"), Announced::default()).await)
+        code(objects.upload_part(&at("k"), id, number, incoming(b"x")).await)
     };
     assert_eq!(part(1, &id).await, "done");
     assert_eq!(part(1, &id).await, "done");
@@ -373,8 +377,7 @@ async fn what_a_crash_left_goes_and_what_was_answered_stays() {
     store.put("large", &bytes(100_000)).await;
     let plan = crate::s3::checksums::ChecksumPlan::new(None, None).unwrap();
     let id = store.objects.create_upload(&at("up"), Headers::default(), None, plan).await.unwrap();
-    let part = body_of(b"part");
-    let part = store.objects.upload_part(&at("up"), &id, 1, part, Announced::default()).await;
+    let part = store.objects.upload_part(&at("up"), &id, 1, incoming(b"part")).await;
     let Fixture { engine, objects, .. } = store;
     engine.close().await;
     drop(objects);
