@@ -20,9 +20,10 @@ pub struct Config {
     pub domain: String,
     /// Plan files or folders of them. `CPE_PLANS`, separated by `:`.
     pub plans: Vec<PathBuf>,
-    /// Where `cpe dev` and `cpe local` keep their state, and all commands their caches.
-    /// `CPE_DATA`.
+    /// Where `cpe dev` keeps its state. `CPE_DATA`.
     pub data: PathBuf,
+    /// Where compiled modules are kept; the user's cache folder if absent. `CPE_CACHE`.
+    pub cache: Option<PathBuf>,
     pub modules: ModulesSection,
     pub decider: DeciderSection,
     pub activities: ActivitiesSection,
@@ -100,6 +101,7 @@ impl Default for Config {
             domain: "cpe".to_owned(),
             plans: Vec::new(),
             data: PathBuf::from(".cpe"),
+            cache: None,
             modules: ModulesSection::default(),
             decider: DeciderSection::default(),
             activities: ActivitiesSection::default(),
@@ -167,6 +169,12 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
+    /// Where compiled modules are kept: what is configured, the user's cache folder, or beside
+    /// the state for a user who has none.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.cache.clone().or_else(user_cache).unwrap_or_else(|| self.data.join("cache"))
+    }
+
     fn override_by(
         &mut self,
         environment: &impl Fn(&str) -> Option<String>,
@@ -186,6 +194,9 @@ impl Config {
         }
         if let Some(data) = environment("CPE_DATA") {
             self.data = PathBuf::from(data);
+        }
+        if let Some(cache) = environment("CPE_CACHE") {
+            self.cache = Some(PathBuf::from(cache));
         }
         let mut parsed = |name: &str| parse_variable(environment, name, problems);
         if let Some(value) = parsed("CPE_DECIDER_MAX_IN_FLIGHT") {
@@ -244,6 +255,15 @@ impl Config {
 
 const IN_FLIGHT_DECIDER: &str = "`decider.max_in_flight` must be from 1 to 1000";
 const IN_FLIGHT_ACTIVITIES: &str = "`activities.max_in_flight` must be from 1 to 10000";
+
+/// As the XDG base directory specification has it.
+fn user_cache() -> Option<PathBuf> {
+    let folder = |name: &str| {
+        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
+    Some(caches.join("cpe"))
+}
 
 fn read(path: &Path) -> Result<Config, String> {
     let text = std::fs::read_to_string(path)

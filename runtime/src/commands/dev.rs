@@ -8,13 +8,9 @@ use clap::Args;
 use super::{Failed, local::Endpoint, stop_on_signal};
 use crate::{
     cli::Global,
-    compose::{self, Clients, Fleet, Roles},
+    compose::{self, Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, Fleet, Roles},
     config::{Access, Client, Config, S3Allowance},
 };
-
-/// The queues of the client that `cpe dev` makes up where cpe.yaml has none.
-const INPUT_QUEUE: &str = "cpe-input";
-const OUTPUT_QUEUE: &str = "cpe-output";
 
 #[derive(Debug, Args)]
 pub struct Dev {
@@ -89,9 +85,9 @@ fn dev_client() -> Client {
     let nowhere = serde_saphyr::Location::UNKNOWN;
     let spanned = |text: &str| serde_saphyr::Spanned::new(text.to_owned(), nowhere, nowhere);
     Client {
-        name: spanned("dev"),
-        input_queue: spanned(INPUT_QUEUE),
-        output_queue: OUTPUT_QUEUE.to_owned(),
+        name: spanned(DEV_CLIENT),
+        input_queue: spanned(DEV_INPUT_QUEUE),
+        output_queue: DEV_OUTPUT_QUEUE.to_owned(),
         plans: None,
         s3: vec![S3Allowance {
             bucket: "*".to_owned(),

@@ -1,6 +1,6 @@
 //! `cpe plan`: tells what is wrong with plans before anything runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -8,7 +8,10 @@ use cpe_plan::Plan;
 use serde_json::json;
 
 use super::Failed;
-use crate::cli::{Global, Output};
+use crate::{
+    cli::{Global, Output},
+    compose::plan_files,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum PlanCommand {
@@ -30,7 +33,7 @@ impl PlanCommand {
 }
 
 fn check(paths: &[PathBuf], output: Output) -> Result<(), Failed> {
-    let files = expand(paths).map_err(Failed::usage)?;
+    let files = plan_files(paths).map_err(Failed::usage)?;
     let mut mistakes = 0;
     let mut report = Vec::new();
     for file in &files {
@@ -87,27 +90,4 @@ fn check(paths: &[PathBuf], output: Output) -> Result<(), Failed> {
         .into());
     }
     Ok(())
-}
-
-/// Files as they are, folders as the plans in them, by name.
-pub(crate) fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let mut inside: Vec<_> = std::fs::read_dir(path)
-                .with_context(|| format!("cannot read the folder {}", path.display()))?
-                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-                .filter(|path| is_plan(path))
-                .collect();
-            inside.sort();
-            files.append(&mut inside);
-        } else {
-            files.push(path.clone());
-        }
-    }
-    Ok(files)
-}
-
-fn is_plan(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }

@@ -39,6 +39,11 @@ impl Run {
         let stop = stop_on_signal()?;
         let ports = compose::connect(global).await?;
         let clients = Clients::resolve(&config, &ports).await?;
+        // An endpoint of one's own begins empty. On AWS a domain is the operator's to make, and a
+        // slip in its name should not make another.
+        if global.endpoint_url.is_some() {
+            compose::register_domain(&config, &ports).await?;
+        }
         let fleet = Fleet::start(&config, ports, plans, clients, roles).await?;
         println!("cpe run: {roles} in the domain {}", config.domain);
         fleet.run(stop).await;

@@ -1,1 +1,33 @@
-//! cpe-worker.
+//! The pollers: a decider that follows plans, an input poller that takes clients' commands, and
+//! an activity poller that runs modules in the sandbox.
+//!
+//! Everything outside is reached through [`cpe_ports`], so this crate cannot tell AWS from the
+//! embedded endpoint. What a plan decides is [`cpe_plan`]'s, what a guest may do is
+//! [`cpe_sandbox`]'s; here is when to ask, whom to tell, and what to do when something fails.
+
+mod activity;
+mod backoff;
+mod clients;
+mod decider;
+mod grants;
+mod input;
+mod plans;
+mod poller;
+mod ports;
+mod register;
+mod teller;
+#[cfg(test)]
+mod testing;
+mod worker;
+
+pub use self::{
+    activity::{Activities, ActivitiesConfig, Guests, RunError, SandboxGuests},
+    backoff::{Backoff, Jitter},
+    clients::{Client, Clients, ClientsError},
+    decider::{Decider, DeciderConfig},
+    input::{InputConfig, InputPoller},
+    plans::{Binding, Plans, PlansError},
+    ports::Ports,
+    register::{RegisterError, register_domain, register_types},
+    worker::Worker,
+};

@@ -1,0 +1,208 @@
+//! From an activity task to an answer: the module, what it may use and touch, the run, and what
+//! its end means.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use cpe_modules::{ModuleError, Modules};
+use cpe_sandbox::{Failure, Finished, Invocation, Limits, Sandbox, SandboxError, TaskContext};
+use cpe_swf::limits::DATA_CHARS;
+use tracing::{info, warn};
+
+use super::{Job, answer::Answer, heartbeat::Pulse};
+use crate::{Binding, Worker, grants};
+
+/// Where a plan gives an activity no time limit.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Before SWF would time the activity task out, so that the reason is told: this share of the
+/// time, and at most so much.
+const MARGIN_SHARE: u32 = 20;
+const MAX_MARGIN: Duration = Duration::from_secs(1);
+
+/// What runs modules: the sandbox, behind a seam where tests put scripted guests.
+#[async_trait]
+pub trait Guests: fmt::Debug + Send + Sync + 'static {
+    /// Runs the activity's module once. Dropping the future stops the guest and undoes its writes.
+    /// `invocation` is asked for when the guest can start.
+    async fn run(
+        &self,
+        binding: Arc<Binding>,
+        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        input: String,
+    ) -> Result<Finished, RunError>;
+}
+
+/// Why a module gave no answer of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+impl RunError {
+    fn answer(&self, cap: &OutputCap) -> Answer {
+        match self {
+            Self::Sandbox(SandboxError::Output { limit }) if *limit == cap.bytes && cap.ours => {
+                let message = format!("the result has more than {DATA_CHARS} characters");
+                Answer::failed("cpe.result.too-large", &message, false)
+            }
+            Self::Module(error) => {
+                Answer::failed(error.reason(), &error.details(), error.is_retryable())
+            }
+            Self::Sandbox(error) => {
+                Answer::failed(error.reason(), &error.details(), error.is_retryable())
+            }
+        }
+    }
+}
+
+/// Modules from where their references say, in the sandbox.
+#[derive(Debug)]
+pub struct SandboxGuests {
+    modules: Modules,
+    sandbox: Sandbox,
+}
+
+impl SandboxGuests {
+    pub fn new(modules: Modules, sandbox: Sandbox) -> Self {
+        Self { modules, sandbox }
+    }
+}
+
+#[async_trait]
+impl Guests for SandboxGuests {
+    async fn run(
+        &self,
+        binding: Arc<Binding>,
+        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        input: String,
+    ) -> Result<Finished, RunError> {
+        let pin = binding.activity.digest.as_deref();
+        let module = self.modules.get(&binding.module, pin).await?;
+        Ok(self.sandbox.run(&module, invocation(), input).await?)
+    }
+}
+
+/// Runs an activity task to its answer, or until SWF does not want it any more.
+pub(super) async fn work(
+    worker: Arc<Worker>,
+    guests: Arc<dyn Guests>,
+    job: Job,
+    pulse: Arc<Pulse>,
+    cancel_grace: Duration,
+) -> Answer {
+    let stopped = async {
+        pulse.cancel.cancelled().await;
+        tokio::time::sleep(cancel_grace).await;
+    };
+    tokio::select! {
+        biased;
+        answer = run(&worker, &*guests, job, &pulse) => answer,
+        () = pulse.lost.cancelled() => Answer::Nobody,
+        () = stopped => {
+            warn!(?cancel_grace, "A guest that was asked to cancel did not end, and was stopped");
+            let message = format!("stopped {cancel_grace:?} after it was asked to cancel");
+            Answer::canceled(&message)
+        }
+    }
+}
+
+async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>) -> Answer {
+    let Job { about, binding, task, began } = job;
+    let cap = OutputCap::of(&binding);
+    let limits = limits(&binding, &cap);
+    let input = task.input.unwrap_or_default();
+    let context = TaskContext {
+        workflow_id: about.execution.workflow_id.to_string(),
+        run_id: about.execution.run_id.to_string(),
+        activity_id: about.activity.activity_id.to_string(),
+        activity_name: about.activity.activity_type.name.clone(),
+        activity_version: about.activity.activity_type.version.clone(),
+        attempt: 1,
+        client: about.job.client.to_string(),
+        job_id: about.job.job_id.to_string(),
+    };
+    let grants = grants::effective(binding.activity.grants.as_ref(), &about.client.grants);
+    let (blobs, clock) = (Arc::clone(&worker.ports.blobs), Arc::clone(&worker.ports.clock));
+    let (beats, start_to_close) = (Arc::clone(pulse), binding.start_to_close);
+    let invocation = move || Invocation {
+        context,
+        // SWF's clock runs since the activity task was handed out; fetching and compiling a
+        // module takes of it.
+        limits: Limits { wall: remaining(start_to_close, began.elapsed()), ..limits },
+        grants,
+        blobs,
+        beats,
+        clock,
+    };
+    match guests.run(binding, Box::new(invocation), input).await {
+        Ok(finished) => {
+            info!(activity = %about, metering = ?finished.metering, "A guest ended");
+            ended(finished.outcome, pulse)
+        }
+        Err(error) => error.answer(&cap),
+    }
+}
+
+fn ended(outcome: Result<String, Failure>, pulse: &Pulse) -> Answer {
+    match outcome {
+        Ok(result) => Answer::completed(result),
+        Err(failure) if failure.reason == "cpe.canceled" && pulse.cancel.is_cancelled() => {
+            Answer::canceled(&failure.details)
+        }
+        Err(failure) => Answer::failed(&failure.reason, &failure.details, failure.retryable),
+    }
+}
+
+fn limits(binding: &Binding, cap: &OutputCap) -> Limits {
+    let (asked, default) = (&binding.activity.limits, Limits::default());
+    Limits {
+        memory: asked.memory.unwrap_or(default.memory),
+        cpu: asked.cpu.unwrap_or(default.cpu),
+        output: cap.bytes,
+        ..default
+    }
+}
+
+/// The limit on a result's bytes. A result that SWF cannot store in any case is refused before
+/// what the guest wrote becomes visible.
+struct OutputCap {
+    bytes: u64,
+    /// Whether the limit is SWF's, and not the plan's.
+    ours: bool,
+}
+
+impl OutputCap {
+    fn of(binding: &Binding) -> Self {
+        let asked = binding.activity.limits.output.unwrap_or(Limits::default().output);
+        // A character takes up to four bytes.
+        let storable = DATA_CHARS as u64 * 4;
+        Self { bytes: asked.min(storable), ours: storable < asked }
+    }
+}
+
+/// The time that is left for a guest, a little less than SWF gives it.
+fn remaining(start_to_close: Option<Duration>, elapsed: Duration) -> Duration {
+    let whole = start_to_close.unwrap_or(YEAR);
+    let margin = (whole / MARGIN_SHARE).min(MAX_MARGIN);
+    whole.saturating_sub(margin).saturating_sub(elapsed).max(Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_has_a_little_less_time_than_swf_gives() {
+        let seconds = |whole, elapsed| {
+            let whole = Some(Duration::from_secs(whole));
+            remaining(whole, Duration::from_secs(elapsed)).as_secs_f64()
+        };
+        assert_eq!(seconds(100, 10), 89.0);
+        assert_eq!(seconds(4, 0), 3.8);
+        assert_eq!(seconds(4, 9), 0.001);
+        assert_eq!(remaining(None, Duration::ZERO), YEAR - MAX_MARGIN);
+    }
+}

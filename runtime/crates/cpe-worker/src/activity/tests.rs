@@ -1,0 +1,249 @@
+use std::{collections::VecDeque, sync::Mutex};
+
+use async_trait::async_trait;
+use cpe_ports::{ErrorKind, QueueUrl};
+use cpe_sandbox::{Directive, Failure, Finished, Invocation, Metering, SandboxError};
+use cpe_swf::WorkflowExecution;
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{ScriptedQueues, ScriptedWorkflows, told, worker};
+
+/// What a scripted guest does, in order.
+#[derive(Debug, Clone)]
+enum Do {
+    Sleep(u64),
+    Beat(&'static str),
+    /// Beats each second until it hears `Cancel`, and fails as a guest should.
+    ObeyCancel,
+    Panic,
+    Trap,
+    Fail(&'static str),
+    Return(String),
+}
+
+#[derive(Debug)]
+struct Scripted(Mutex<VecDeque<Do>>);
+
+#[async_trait]
+impl Guests for Scripted {
+    async fn run(
+        &self,
+        _: Arc<Binding>,
+        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        input: String,
+    ) -> Result<Finished, RunError> {
+        let Invocation { beats, context, .. } = invocation();
+        assert_eq!((context.client.as_str(), context.job_id.as_str()), ("c", "j"));
+        assert_eq!(input, r#"{"n":3}"#);
+        let outcome = loop {
+            let next = self.0.lock().unwrap().pop_front();
+            match next.unwrap_or(Do::Return("{}".into())) {
+                Do::Sleep(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                Do::Beat(progress) => drop(beats.beat(progress)),
+                Do::ObeyCancel => {
+                    while beats.beat("{}") == Directive::Proceed {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                    break Err("cpe.canceled");
+                }
+                Do::Panic => panic!("scripted"),
+                Do::Trap => {
+                    let stderr = "last words".to_owned();
+                    let message = "unreachable".to_owned();
+                    return Err(SandboxError::Trap { message, backtrace: "f".into(), stderr }.into());
+                }
+                Do::Fail(reason) => break Err(reason),
+                Do::Return(result) => break Ok(result),
+            }
+        };
+        let outcome = outcome.map_err(|reason| Failure {
+            reason: reason.to_owned(),
+            details: "why".to_owned(),
+            retryable: true,
+        });
+        Ok(Finished { outcome, metering: Metering::default() })
+    }
+}
+
+fn task(workflow_id: &str, activity: &str) -> ActivityTask {
+    ActivityTask {
+        task_token: "token".into(),
+        activity_id: "First".into(),
+        started_event_id: cpe_swf::EventId(6),
+        workflow_execution: WorkflowExecution {
+            workflow_id: workflow_id.into(),
+            run_id: "r".into(),
+        },
+        activity_type: cpe_swf::ActivityType::new(activity, "v1"),
+        input: Some(r#"{"n":3}"#.to_owned()),
+    }
+}
+
+type Reply = (&'static str, Result<Value, ErrorKind>);
+
+/// Runs one activity task; each call to SWF with its time, and what the client heard.
+async fn run(task: ActivityTask, script: &[Do], replies: impl IntoIterator<Item = Reply>) -> String {
+    let (workflows, queues) = (ScriptedWorkflows::default(), ScriptedQueues::default());
+    for (operation, reply) in replies {
+        workflows.reply(operation, reply);
+    }
+    let guests = Arc::new(Scripted(Mutex::new(script.to_vec().into())));
+    let config = ActivitiesConfig {
+        max_in_flight: 1,
+        cancel_grace: Duration::from_secs(10),
+        max_heartbeat: Duration::from_secs(10),
+    };
+    let start = Instant::now();
+    Activities::new(worker(&workflows, &queues), guests, config).handle(task).await;
+    let mut text = format!("took {:?}\n", start.elapsed());
+    for (operation, request) in workflows.calls() {
+        let said: Vec<_> = ["reason", "details", "result"]
+            .into_iter()
+            .filter_map(|key| request.get(key).and_then(Value::as_str))
+            .map(|said| said.chars().take(100).collect::<String>())
+            .collect();
+        text += &format!("{operation} {}\n", said.join(" "));
+    }
+    text + &told(&queues.sent(&QueueUrl("c-out".into())))
+}
+
+async fn check(script: &[Do], replies: impl IntoIterator<Item = Reply>, expect: Expect) {
+    expect.assert_eq(&run(task("c.j", "Work"), script, replies).await);
+}
+
+fn beat(cancel: bool) -> Reply {
+    ("RecordActivityTaskHeartbeat", Ok(json!({"cancelRequested": cancel})))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_answered() {
+    check(
+        &[Do::Return(r#"{"words":2}"#.into())],
+        [],
+        expect![[r#"
+            took 0ns
+            RespondActivityTaskCompleted {"words":2}
+            ACTIVITY_STARTED First #6 r:6
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_beats_for_the_guest_with_its_latest_progress() {
+    // The plan's heartbeat timeout is nine seconds.
+    check(
+        &[Do::Sleep(4), Do::Beat("1"), Do::Beat("2"), Do::Sleep(3)],
+        [],
+        expect![[r#"
+            took 7s
+            RecordActivityTaskHeartbeat 
+            RecordActivityTaskHeartbeat 2
+            RespondActivityTaskCompleted {}
+            ACTIVITY_STARTED First #6 r:6
+            ACTIVITY_PROGRESS First #6 r:6:1 2
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_told_twice_a_second_and_the_last_is_not_lost() {
+    let mut script = Vec::new();
+    for (first, last) in [("1", "2"), ("3", "4"), ("5", "6")] {
+        script.extend([Do::Beat(first), Do::Sleep(0), Do::Beat(last), Do::Sleep(1)]);
+    }
+    script.push(Do::Beat("7"));
+    check(
+        &script,
+        [],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_obeys_a_cancel_is_answered_as_canceled() {
+    check(
+        &[Do::ObeyCancel],
+        [beat(false), beat(true)],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_ignores_a_cancel_is_stopped_after_the_grace() {
+    check(
+        &[Do::Sleep(1_000)],
+        [beat(true)],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_fails_without_a_cancel_has_failed() {
+    check(
+        &[Do::Fail("cpe.canceled")],
+        [],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_activity_task_that_is_gone_stops_the_guest_and_is_not_answered() {
+    check(
+        &[Do::Sleep(1_000)],
+        [("RecordActivityTaskHeartbeat", Err(ErrorKind::NotFound))],
+        expect![[r#""#]],
+    )
+    .await;
+    check(
+        &[],
+        [("RespondActivityTaskCompleted", Err(ErrorKind::NotFound))],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_pass_is_tried_again() {
+    check(
+        &[Do::Sleep(5)],
+        [
+            ("RecordActivityTaskHeartbeat", Err(ErrorKind::Throttled)),
+            ("RespondActivityTaskCompleted", Err(ErrorKind::Unavailable)),
+        ],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_three_classes_of_trouble_are_told_apart() {
+    check(&[Do::Fail("media.odd")], [], expect![[r#""#]]).await;
+    check(&[Do::Trap], [], expect![[r#""#]]).await;
+    check(&[Do::Panic], [], expect![[r#""#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_cannot_be_stored_is_a_failure() {
+    check(&[Do::Return("x".repeat(40_000))], [], expect![[r#""#]]).await;
+    check(
+        &[],
+        [("RespondActivityTaskCompleted", Err(ErrorKind::Refused))],
+        expect![[r#""#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_worker_does_not_know_is_not_run() {
+    let unknown = run(task("c.j", "Nothing"), &[], []).await;
+    let nobodys = run(task("x.j", "Work"), &[], []).await;
+    expect![[r#""#]].assert_eq(&(unknown + &nobodys));
+}

@@ -1,0 +1,115 @@
+//! The clients (tenants): which queues are theirs, and what they may start and touch.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use cpe_ports::QueueUrl;
+use cpe_protocol::{ClientName, JobRef};
+use cpe_sandbox::Grants;
+use cpe_swf::WorkflowId;
+
+/// One client, as the operator registered it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub name: ClientName,
+    pub input: QueueUrl,
+    pub output: QueueUrl,
+    /// Names of the plans it may start; all if `None`.
+    pub plans: Option<BTreeSet<String>>,
+    /// What its activities may touch at the most.
+    pub grants: Grants,
+}
+
+impl Client {
+    pub(crate) fn may_start(&self, plan: &str) -> bool {
+        self.plans.as_ref().is_none_or(|plans| plans.contains(plan))
+    }
+}
+
+/// All clients.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    by_name: BTreeMap<ClientName, Arc<Client>>,
+    any_name: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientsError {
+    #[error("the client {0} is there twice")]
+    Twice(ClientName),
+    #[error(
+        "the clients {one} and {two} have the same input queue, and the queue tells who sent a \
+         command"
+    )]
+    SharedQueue { one: ClientName, two: ClientName },
+}
+
+impl Clients {
+    pub fn new(clients: impl IntoIterator<Item = Client>) -> Result<Self, ClientsError> {
+        let mut all = Self::default();
+        let mut queues: BTreeMap<QueueUrl, ClientName> = BTreeMap::new();
+        for client in clients {
+            if let Some(one) = queues.insert(client.input.clone(), client.name.clone()) {
+                return Err(ClientsError::SharedQueue { one, two: client.name });
+            }
+            if let Some(twice) = all.by_name.insert(client.name.clone(), Arc::new(client)) {
+                return Err(ClientsError::Twice(twice.name.clone()));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Lets a message say who it is from, whatever queue it arrived on, and serves everybody with
+    /// the first client's queues and allowances. For development on one's own machine.
+    pub fn accept_any_name(&mut self) {
+        self.any_name = true;
+    }
+
+    pub(crate) fn any_name(&self) -> bool {
+        self.any_name
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.by_name.values()
+    }
+
+    pub fn get(&self, name: &ClientName) -> Option<&Arc<Client>> {
+        self.by_name.get(name).or_else(|| self.iter().next().filter(|_| self.any_name))
+    }
+
+    /// Whose execution this is; `None` if nobody's here.
+    pub(crate) fn of_execution(&self, id: &WorkflowId) -> Option<(&Arc<Client>, JobRef)> {
+        let job = JobRef::from_workflow_id(id).ok()?;
+        Some((self.get(&job.client)?, job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::client;
+
+    #[test]
+    fn executions_belong_to_the_client_in_their_workflow_id() {
+        let mut clients = Clients::new([client("a"), client("b")]).unwrap();
+        let (owner, job) = clients.of_execution(&"b.job".into()).unwrap();
+        assert_eq!((owner.name.as_str(), job.job_id.as_str()), ("b", "job"));
+        assert!(clients.of_execution(&"c.job".into()).is_none());
+        assert!(clients.of_execution(&"by-hand".into()).is_none());
+        clients.accept_any_name();
+        let (owner, job) = clients.of_execution(&"c.job".into()).unwrap();
+        assert_eq!((owner.name.as_str(), job.client.as_str()), ("a", "c"));
+    }
+
+    #[test]
+    fn a_queue_has_one_owner() {
+        let mut two = client("b");
+        two.input = client("a").input;
+        let error = Clients::new([client("a"), two]).unwrap_err();
+        assert!(matches!(error, ClientsError::SharedQueue { .. }), "{error}");
+        let error = Clients::new([client("a"), Client { input: client("b").input, ..client("a") }]);
+        assert!(matches!(error, Err(ClientsError::Twice(_))));
+    }
+}

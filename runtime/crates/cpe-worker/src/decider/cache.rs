@@ -1,0 +1,132 @@
+//! What is kept of runs between their decision tasks, so that only new events are read and
+//! applied. Everything here can be lost: it follows from the history.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use cpe_plan::{Plan, RunState};
+use cpe_swf::{EventAttributes, HistoryEvent, RunId};
+use lru::LruCache;
+
+use super::{
+    FOLD_AT_A_TIME,
+    narrator::{Fact, Narrator},
+};
+
+const MAX_RUNS: NonZeroUsize = NonZeroUsize::new(2_000).expect("is not zero");
+/// Characters of the inputs and results that were applied, over all runs.
+const MAX_WEIGHT: usize = 256 << 20;
+
+/// One run, followed event by event.
+#[derive(Debug)]
+pub(super) struct Follow {
+    plan: Arc<Plan>,
+    pub(super) state: RunState,
+    narrator: Narrator,
+    weight: usize,
+}
+
+impl Follow {
+    pub(super) fn new(plan: Arc<Plan>) -> Self {
+        let weight = plan.steps.len() * 256;
+        Self { plan, state: RunState::default(), narrator: Narrator::default(), weight }
+    }
+
+    /// Applies the events that were not applied before. Of those that came after the last
+    /// answered decision task, answers what a client hears: earlier ones it has heard already.
+    pub(super) async fn apply(&mut self, plan: &Plan, events: &[HistoryEvent]) -> Vec<Fact> {
+        let answered = events.iter().rev().find_map(|event| match &*event.attributes {
+            EventAttributes::DecisionTaskCompleted(completed) => Some(completed.started_event_id),
+            _ => None,
+        });
+        let answered = answered.unwrap_or_default();
+        let mut facts = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            if index % FOLD_AT_A_TIME == FOLD_AT_A_TIME - 1 {
+                tokio::task::yield_now().await;
+            }
+            if event.event_id <= self.state.last_event() {
+                continue;
+            }
+            self.state.apply(plan, event);
+            self.weight += weight(event);
+            let fact = self.narrator.apply(plan, event);
+            facts.extend(fact.filter(|_| event.event_id > answered));
+        }
+        facts
+    }
+}
+
+/// The runs that were decided last.
+#[derive(Debug)]
+pub(super) struct RunCache {
+    runs: LruCache<RunId, Follow>,
+    weight: usize,
+}
+
+impl Default for RunCache {
+    fn default() -> Self {
+        Self { runs: LruCache::sparse(MAX_RUNS), weight: 0 }
+    }
+}
+
+impl RunCache {
+    /// Takes a run out: whoever decides has it alone.
+    pub(super) fn take(&mut self, run: &RunId, plan: &Arc<Plan>) -> Option<Follow> {
+        let follow = self.runs.pop(run)?;
+        self.weight = self.weight.saturating_sub(follow.weight);
+        Arc::ptr_eq(&follow.plan, plan).then_some(follow)
+    }
+
+    pub(super) fn put(&mut self, run: RunId, follow: Follow) {
+        self.weight += follow.weight;
+        if let Some((_, evicted)) = self.runs.push(run, follow) {
+            self.weight = self.weight.saturating_sub(evicted.weight);
+        }
+        while self.weight > MAX_WEIGHT
+            && let Some((_, evicted)) = self.runs.pop_lru()
+        {
+            self.weight = self.weight.saturating_sub(evicted.weight);
+        }
+    }
+}
+
+/// About what an event adds to the state.
+fn weight(event: &HistoryEvent) -> usize {
+    let text = match &*event.attributes {
+        EventAttributes::WorkflowExecutionStarted(started) => started.input.as_deref(),
+        // What is scheduled was rendered before, and is dropped from now on.
+        EventAttributes::ActivityTaskCompleted(end) => end.result.as_deref(),
+        EventAttributes::ActivityTaskFailed(end) => end.details.as_deref(),
+        _ => None,
+    };
+    // Parsed JSON takes several times its text.
+    text.map_or(0, str::len) * 4 + 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::plan;
+
+    #[test]
+    fn the_cache_is_bounded_by_weight() {
+        let plan = plan();
+        let mut cache = RunCache::default();
+        let heavy = |weight| Follow { weight, ..Follow::new(Arc::clone(&plan)) };
+        cache.put("a".into(), heavy(MAX_WEIGHT / 2));
+        cache.put("b".into(), heavy(MAX_WEIGHT / 2));
+        cache.put("c".into(), heavy(MAX_WEIGHT / 2));
+        assert!(cache.take(&"a".into(), &plan).is_none());
+        assert!(cache.take(&"b".into(), &plan).is_some());
+        assert!(cache.take(&"c".into(), &plan).is_some());
+        assert_eq!(cache.weight, 0);
+    }
+
+    #[test]
+    fn a_run_that_was_followed_by_another_plan_is_forgotten() {
+        let mut cache = RunCache::default();
+        cache.put("a".into(), Follow::new(plan()));
+        assert!(cache.take(&"a".into(), &plan()).is_none());
+        assert_eq!(cache.weight, 0);
+    }
+}

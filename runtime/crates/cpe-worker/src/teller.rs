@@ -1,0 +1,136 @@
+//! Tells clients what happens to their jobs: events, on their output queues.
+//!
+//! What an event says is [`cpe_protocol`]'s. Here is that it arrives: what may pass is tried
+//! again, and whoever must not go on without an event hears when it could not be sent.
+
+use std::{sync::Arc, time::Duration};
+
+use cpe_ports::{Error, ErrorKind, MessageQueue, OutgoingMessage, QueueUrl};
+use cpe_protocol::JobEvent;
+use futures::{StreamExt, TryStreamExt, stream};
+use tracing::warn;
+
+use crate::{Backoff, Ports, backoff::retrying};
+
+/// Well below the time that a decision may take, so that it can still be answered.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// So few events are sent one after the other, so that they mostly arrive in order.
+const IN_ORDER: usize = 8;
+const AT_A_TIME: usize = 16;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Teller {
+    queues: Arc<dyn MessageQueue>,
+    backoff: Backoff,
+}
+
+impl Teller {
+    pub(crate) fn new(ports: &Ports, backoff: Backoff) -> Self {
+        Self { queues: Arc::clone(&ports.queues), backoff }
+    }
+
+    /// Sends one event, and again while that may help.
+    ///
+    /// A client whose queue is gone has stopped listening: that is no error.
+    pub(crate) async fn tell(&self, queue: &QueueUrl, event: &JobEvent) -> Result<(), Error> {
+        let message = message(queue, event);
+        let send = || self.queues.send(queue, message.clone());
+        match retrying(self.backoff, PATIENCE, send).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let kind = event.data.type_name();
+                warn!(%queue, %error, "Nobody hears {kind}: the client's queue does not exist");
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+
+    /// Sends all, or answers the first error that stayed.
+    pub(crate) async fn tell_all(
+        &self,
+        queue: &QueueUrl,
+        events: Vec<JobEvent>,
+    ) -> Result<(), Error> {
+        let at_a_time = if events.len() <= IN_ORDER { 1 } else { AT_A_TIME };
+        stream::iter(events)
+            .map(|event| async move { self.tell(queue, &event).await })
+            .buffered(at_a_time)
+            .try_collect()
+            .await
+    }
+}
+
+fn message(queue: &QueueUrl, event: &JobEvent) -> OutgoingMessage {
+    let body = sendable(event.to_json().to_string());
+    if !queue.0.ends_with(".fifo") {
+        return OutgoingMessage::new(body);
+    }
+    let group = event.execution.as_ref().map(|execution| execution.workflow_id.to_string());
+    OutgoingMessage {
+        body,
+        group_id: Some(group.unwrap_or_else(|| "cpe".to_owned())),
+        deduplication_id: event.event_id(),
+    }
+}
+
+/// SQS refuses two characters that JSON allows. They only stand inside strings, where an escape
+/// means the same.
+fn sendable(body: String) -> String {
+    if body.contains(['\u{fffe}', '\u{ffff}']) {
+        body.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+    } else {
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cpe_protocol::EventData;
+    use cpe_swf::{Timestamp, WorkflowExecution};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::{ScriptedQueues, ports};
+
+    fn event(result: &str) -> JobEvent {
+        JobEvent {
+            time: Timestamp::from_millis(1_000),
+            job_id: None,
+            execution: Some(WorkflowExecution { workflow_id: "c.j".into(), run_id: "r".into() }),
+            seq: 3,
+            data: EventData::JobCompleted { result: Some(result.to_owned()) },
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_and_the_rest_is_told() {
+        let queues = ScriptedQueues::default();
+        let teller = Teller::new(&ports(&queues), Backoff::default());
+        let out = QueueUrl("out".into());
+        queues.fail_sends([ErrorKind::Throttled, ErrorKind::Unavailable]);
+        teller.tell(&out, &event("{}")).await.unwrap();
+        assert_eq!(queues.sent(&out).len(), 1);
+        queues.fail_sends([ErrorKind::NotFound]);
+        teller.tell(&out, &event("{}")).await.unwrap();
+        queues.fail_sends([ErrorKind::Refused]);
+        teller.tell(&out, &event("{}")).await.unwrap_err();
+        assert_eq!(queues.sent(&out).len(), 1);
+    }
+
+    #[test]
+    fn a_fifo_queue_is_told_what_it_needs() {
+        let fifo = message(&QueueUrl("https://q/out.fifo".into()), &event("{}"));
+        assert_eq!(fifo.group_id.as_deref(), Some("c.j"));
+        assert_eq!(fifo.deduplication_id.as_deref(), Some("r:end"));
+        assert_eq!(message(&QueueUrl("https://q/out".into()), &event("{}")).group_id, None);
+    }
+
+    #[test]
+    fn characters_that_sqs_refuses_are_escaped() {
+        let result = "\"\u{fffe} \u{ffff} \u{1}\"".replace('\u{1}', "\\u0001");
+        let body = message(&QueueUrl("q".into()), &event(&result)).body;
+        assert!(body.chars().all(|c| c >= ' ' && c < '\u{fffe}'), "{body}");
+        let read: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(read["data"]["result"], "\u{fffe} \u{ffff} \u{1}");
+    }
+}

@@ -1,0 +1,68 @@
+//! Joins what the crates offer into a running program: ports, plans, modules, pollers.
+//!
+//! `cpe dev`, `cpe run`, the scenario tests and the benches are all composed here, so that what
+//! is tested is what runs.
+
+mod clients;
+mod endpoints;
+mod fleet;
+mod plans;
+
+use anyhow::Context;
+use cpe_modules::Registry;
+use cpe_plan::ModuleRef;
+use cpe_sandbox::{Sandbox, SandboxConfig};
+use cpe_worker::Ports;
+
+pub use self::{
+    clients::{Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, input_queue, one_client},
+    endpoints::{aws_ports, connect, local_ports, prepare, queue_url, register_domain},
+    fleet::{Fleet, Roles},
+    plans::{load_plans, plan_files},
+};
+use crate::{cli::Global, commands::Failed, config::Config};
+
+/// The configuration file and the environment. Mistakes in either are bad usage.
+///
+/// # Errors
+///
+/// Everything that is wrong, with its place.
+pub fn load_config(global: &Global) -> Result<Config, Failed> {
+    let environment = |name: &str| std::env::var(name).ok();
+    Config::load(global.config.as_deref(), environment).map_err(Failed::usage)
+}
+
+/// The registry of modules that the configuration names.
+pub fn registry(config: &Config, ports: &Ports) -> Registry {
+    let (blobs, clock) = (ports.blobs.clone(), ports.clock.clone());
+    Registry::new(blobs, clock, config.modules.bucket.clone(), config.modules.prefix.clone())
+}
+
+/// A sandbox that checks and compiles modules, and runs them one at a time.
+///
+/// # Errors
+///
+/// If no engine can be set up on this machine.
+pub fn checking_sandbox(config: &Config) -> anyhow::Result<Sandbox> {
+    sandbox(config, 1)
+}
+
+fn sandbox(config: &Config, max_concurrent: usize) -> anyhow::Result<Sandbox> {
+    let cache_dir = Some(config.cache_folder());
+    Sandbox::new(SandboxConfig { max_concurrent, cache_dir, ..SandboxConfig::default() })
+        .context("cannot set up the sandbox")
+}
+
+/// Name and channel of `name@channel`.
+///
+/// # Errors
+///
+/// If the text names nothing in the registry.
+pub fn registry_reference(reference: &str) -> anyhow::Result<(String, String)> {
+    match reference.parse() {
+        Ok(ModuleRef::Registry { name, channel }) => Ok((name, channel)),
+        Ok(_) | Err(_) => {
+            anyhow::bail!("`{reference}` names no channel of the registry: expected name@channel")
+        }
+    }
+}

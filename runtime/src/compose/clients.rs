@@ -1,0 +1,166 @@
+//! Clients as the configuration has them, with their queues found.
+
+use anyhow::{Context, bail};
+use cpe_ports::{ErrorKind, QueueUrl};
+use cpe_protocol::ClientName;
+use cpe_sandbox::{Access, BucketGrant, Grants};
+use cpe_worker::{Client, Ports};
+
+use super::endpoints::{find_queue, is_url};
+use crate::config::{self, Config};
+
+/// The client that `cpe dev` makes up where cpe.yaml has none.
+pub const DEV_CLIENT: &str = "dev";
+pub const DEV_INPUT_QUEUE: &str = "cpe-input";
+pub const DEV_OUTPUT_QUEUE: &str = "cpe-output";
+
+/// The clients, ready to be served.
+#[derive(Debug, Clone)]
+pub struct Clients(cpe_worker::Clients);
+
+impl Clients {
+    /// Finds the queues of all clients.
+    ///
+    /// # Errors
+    ///
+    /// All queues that do not exist, or the first that cannot be asked for.
+    pub async fn resolve(config: &Config, ports: &Ports) -> anyhow::Result<Self> {
+        let mut clients = Vec::new();
+        let mut missing = Vec::new();
+        for client in &config.clients {
+            let name = ClientName::new(client.name.value.as_str())?;
+            let input = &client.input_queue.value;
+            let found_input = look(ports, input, &name, &mut missing).await?;
+            let found_output = look(ports, &client.output_queue, &name, &mut missing).await?;
+            if let (Some(input), Some(output)) = (found_input, found_output) {
+                let plans = client.plans.clone().map(|plans| plans.into_iter().collect());
+                clients.push(Client { name, input, output, plans, grants: grants(client) });
+            }
+        }
+        if !missing.is_empty() {
+            let example = missing.first().map(|(queue, _)| queue.as_str()).unwrap_or_default();
+            let list: Vec<_> =
+                missing.iter().map(|(queue, name)| format!("`{queue}` of {name}")).collect();
+            bail!(
+                "queues of clients that do not exist: {}; `aws sqs create-queue --queue-name \
+                 {example}` makes one",
+                list.join(", ")
+            );
+        }
+        Ok(Self(cpe_worker::Clients::new(clients)?))
+    }
+
+    /// Lets commands say who they are from: for development on one's own machine.
+    pub fn accept_any_name(&mut self) {
+        self.0.accept_any_name();
+    }
+
+    pub(super) fn into_inner(self) -> cpe_worker::Clients {
+        self.0
+    }
+}
+
+async fn look(
+    ports: &Ports,
+    queue: &str,
+    client: &ClientName,
+    missing: &mut Vec<(String, ClientName)>,
+) -> anyhow::Result<Option<QueueUrl>> {
+    match find_queue(ports, queue).await {
+        Ok(url) => Ok(Some(url)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            missing.push((queue.to_owned(), client.clone()));
+            Ok(None)
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot find the queue {queue} of {client}"))
+        }
+    }
+}
+
+fn grants(client: &config::Client) -> Grants {
+    let s3 = client.s3.iter().map(|allowance| BucketGrant {
+        bucket: allowance.bucket.clone(),
+        prefix: allowance.prefix.clone(),
+        access: match allowance.access {
+            config::Access::Read => Access::Read,
+            config::Access::Write => Access::Write,
+            config::Access::ReadWrite => Access::ReadWrite,
+        },
+    });
+    Grants { s3: s3.collect() }
+}
+
+/// The client that a command means: the one it names, or the only one there is.
+///
+/// # Errors
+///
+/// If it names none that is known, or none while there are several.
+pub fn one_client(config: &Config, named: Option<&str>) -> anyhow::Result<ClientName> {
+    let known: Vec<_> = config.clients.iter().map(|client| client.name.value.as_str()).collect();
+    match (named, known.as_slice()) {
+        // Where cpe.yaml has no clients, `cpe dev` serves everyone.
+        (Some(name), []) => Ok(ClientName::new(name)?),
+        (None, []) => Ok(ClientName::new(DEV_CLIENT)?),
+        (None, [only]) => Ok(ClientName::new(*only)?),
+        (Some(name), known) if known.contains(&name) => Ok(ClientName::new(name)?),
+        (Some(name), known) => {
+            bail!("no client `{name}` in the configuration; there are {}", known.join(", "))
+        }
+        (None, known) => {
+            bail!("which client? `--client` takes one of {}", known.join(", "))
+        }
+    }
+}
+
+/// Name or URL of the queue that a client's commands go to.
+pub fn input_queue(config: &Config, client: &ClientName) -> String {
+    config
+        .clients
+        .iter()
+        .find(|known| known.name.value == client.as_str())
+        .map_or_else(|| DEV_INPUT_QUEUE.to_owned(), |known| known.input_queue.value.clone())
+}
+
+/// The names of all queues that the configuration gives by name.
+pub(super) fn queue_names(config: &Config) -> impl Iterator<Item = &str> {
+    config
+        .clients
+        .iter()
+        .flat_map(|client| [client.input_queue.value.as_str(), client.output_queue.as_str()])
+        .filter(|queue| !is_url(queue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(clients: &[&str]) -> Config {
+        let list: Vec<_> = clients
+            .iter()
+            .map(|name| format!("{{name: {name}, input_queue: {name}-in, output_queue: o}}"))
+            .collect();
+        let yaml = format!("[{}]", list.join(", "));
+        Config::load(None, |name| (name == "CPE_CLIENTS").then(|| yaml.clone())).unwrap()
+    }
+
+    #[track_caller]
+    fn check(clients: &[&str], named: Option<&str>, expected: &str) {
+        let config = config(clients);
+        let found = match one_client(&config, named) {
+            Ok(client) => format!("{client} on {}", input_queue(&config, &client)),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_command_means_one_client() {
+        check(&[], None, "dev on cpe-input");
+        check(&[], Some("x"), "x on cpe-input");
+        check(&["a"], None, "a on a-in");
+        check(&["a", "b"], Some("b"), "b on b-in");
+        check(&["a", "b"], None, "which client? `--client` takes one of a, b");
+        check(&["a"], Some("x"), "no client `x` in the configuration; there are a");
+    }
+}

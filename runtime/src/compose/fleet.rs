@@ -1,0 +1,172 @@
+//! The pollers of one process.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use cpe_modules::{Modules, ModulesConfig};
+use cpe_plan::Plan;
+use cpe_ports::ErrorKind;
+use cpe_sandbox::Sandbox;
+use cpe_swf::{DomainName, TaskList, limits};
+use cpe_worker::{
+    Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller,
+    Plans, Ports, SandboxGuests, Worker, register_types,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Clients, registry, sandbox};
+use crate::config::Config;
+
+/// SQS holds a receive for 20 s, so few are enough for a queue.
+const RECEIVES: usize = 4;
+/// The longest time between two heartbeats: by them a worker learns of cancels.
+const MAX_HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Which pollers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    pub decider: bool,
+    pub input: bool,
+    pub activities: bool,
+}
+
+impl Roles {
+    pub const ALL: Self = Self { decider: true, input: true, activities: true };
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (self.decider, "decider"),
+            (self.input, "input poller"),
+            (self.activities, "activity poller"),
+        ];
+        let names: Vec<_> = names.iter().filter(|(runs, _)| *runs).map(|(_, name)| *name).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+/// Pollers that are ready to poll.
+#[derive(Debug)]
+pub struct Fleet {
+    decider: Option<Decider>,
+    input: Option<InputPoller>,
+    activities: Option<(Activities, Sandbox)>,
+}
+
+impl Fleet {
+    /// Checks that the domain is there and registers the types of all plans. Nothing is polled
+    /// before [`Fleet::run`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the pollers from working: no domain, plans that contradict each other, no
+    /// sandbox on this machine.
+    pub async fn start(
+        config: &Config,
+        ports: Ports,
+        plans: Vec<Arc<Plan>>,
+        clients: Clients,
+        roles: Roles,
+    ) -> anyhow::Result<Self> {
+        let plans = Plans::new(plans)?;
+        let domain = DomainName::from(config.domain.as_str());
+        let task_list = TaskList::new(config.decider.task_list.as_str());
+        expect_domain(&ports, &domain).await?;
+        // What this machine cannot do is known before anything is registered.
+        let sandbox = roles
+            .activities
+            .then(|| sandbox(config, config.activities.max_in_flight))
+            .transpose()?;
+        register_types(&ports, &domain, &plans, &task_list).await?;
+        let registry = registry(config, &ports);
+        let worker = Arc::new(Worker {
+            domain,
+            identity: identity(),
+            plans,
+            clients: clients.into_inner(),
+            backoff: Backoff::default(),
+            ports: ports.clone(),
+        });
+        let decider = DeciderConfig {
+            task_list: task_list.clone(),
+            max_in_flight: config.decider.max_in_flight,
+        };
+        let input = InputConfig { decider: task_list, polls: RECEIVES };
+        let activities = sandbox.map(|sandbox| {
+            let modules = Modules::new(
+                registry,
+                sandbox.clone(),
+                ports.blobs,
+                ports.clock,
+                ModulesConfig::default(),
+            );
+            let guests = Arc::new(SandboxGuests::new(modules, sandbox.clone()));
+            let limits = ActivitiesConfig {
+                max_in_flight: config.activities.max_in_flight,
+                cancel_grace: Duration::from_secs(config.activities.cancel_grace),
+                max_heartbeat: MAX_HEARTBEAT,
+            };
+            (Activities::new(Arc::clone(&worker), guests, limits), sandbox)
+        });
+        Ok(Self {
+            decider: roles.decider.then(|| Decider::new(Arc::clone(&worker), decider)),
+            input: roles.input.then(|| InputPoller::new(worker, input)),
+            activities,
+        })
+    }
+
+    /// Polls until `stop`, then returns when everything in flight is answered.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { decider, input, activities } = self;
+        let decider = async {
+            if let Some(decider) = decider {
+                decider.run(stop.clone()).await;
+            }
+        };
+        let input = async {
+            if let Some(input) = input {
+                input.run(stop.clone()).await;
+            }
+        };
+        let activities = async {
+            if let Some((activities, sandbox)) = activities {
+                activities.run(stop.clone()).await;
+                sandbox.settle().await;
+            }
+        };
+        tokio::join!(decider, input, activities);
+    }
+}
+
+async fn expect_domain(ports: &Ports, domain: &DomainName) -> anyhow::Result<()> {
+    match ports.workflows.describe_domain(domain).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "the SWF domain `{domain}` does not exist: `aws swf register-domain --name {domain} \
+             --workflow-execution-retention-period-in-days 30` makes it"
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot use the SWF domain {domain}")),
+    }
+}
+
+/// What histories show of who polled.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "host" } else { host.trim() };
+    let identity = format!("cpe@{host}:{}", std::process::id());
+    identity.chars().take(limits::IDENTITY_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_named() {
+        assert_eq!(Roles::ALL.to_string(), "decider, input poller, activity poller");
+        let roles = Roles { decider: false, ..Roles::ALL };
+        assert_eq!(roles.to_string(), "input poller, activity poller");
+        assert!(identity().starts_with("cpe@"));
+    }
+}
