@@ -63,7 +63,16 @@ impl Dev {
             let (local, serving) = (local.clone(), serving.clone());
             async move { local.serve(listener, serving).await }
         });
+        let draining = tokio::spawn({
+            let (local, stop) = (local.clone(), stop.clone());
+            async move {
+                stop.cancelled().await;
+                // A fleet lets its polls end, which would take up to a minute.
+                local.end_polls();
+            }
+        });
         fleet.run(stop).await;
+        draining.await?;
         serving.cancel();
         server.await.map_err(anyhow::Error::from)??;
         local.close().await;

@@ -56,7 +56,7 @@ struct Shared {
     permits: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
     why_stopped: Arc<OnceLock<String>>,
-    /// Cancelled when the endpoint is closed: polls end.
+    /// Cancelled when the polls of this process are to end: at the latest when it closes. polls end.
     closing: CancellationToken,
     poll_wait: Duration,
     objects: PathBuf,
@@ -148,7 +148,7 @@ impl Engine {
         self.shared.poll_wait
     }
 
-    /// Cancelled when the endpoint is closed.
+    /// Cancelled when the polls of this process are to end: at the latest when it closes.
     pub(crate) fn closing(&self) -> &CancellationToken {
         &self.shared.closing
     }

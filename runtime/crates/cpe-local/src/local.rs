@@ -68,6 +68,13 @@ impl Local {
         Arc::new(self.objects.clone())
     }
 
+    /// Ends the long polls of this process's own ports, those that wait and those to come: they
+    /// answer that nothing came. Calls go on, and so do the polls of others over HTTP. For
+    /// pollers that drain, and let their polls end.
+    pub fn end_polls(&self) {
+        self.engine.closing().cancel();
+    }
+
     /// Lets everything happen that is due by the clock of the configuration, and waits for it.
     ///
     /// Only needed after a clock was moved by hand: otherwise things happen when they are due.
