@@ -1,4 +1,4 @@
-//! Opaque tokens: of tasks that were handed out, and of pages.
+//! Opaque tokens: of decision tasks and activity tasks that were handed out, and of pages.
 //!
 //! A token carries numbers, and a digest over them and a secret of what it belongs to. The secret
 //! of a run is its run id, so a token survives a restart and is of no use for another run.
@@ -14,7 +14,7 @@ const DIGEST_BYTES: usize = 12;
 /// A page token is good for a day.
 const PAGE_TOKEN_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// What a task token says.
+/// What the token of a decision task or an activity task says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HandedOut {
     pub(super) run: RunNo,
