@@ -20,13 +20,14 @@ pub(crate) enum Output {
 
 pub(crate) fn run(name: Name, output: Output) -> anyhow::Result<()> {
     guests::build()?;
-    let (package, bench) = match name {
-        Name::Sandbox => ("cpe-sandbox", "sandbox"),
-        Name::E2e => ("cpe", "e2e"),
+    let bench = match name {
+        Name::Sandbox => "sandbox",
+        Name::E2e => "e2e",
     };
     let output = match output {
         Output::Text => "text",
         Output::Json => "json",
     };
-    cargo(["bench", "-q", "-p", package, "--bench", bench, "--", "--output", output])
+    // The whole workspace, so that both benches share one build of the dependencies.
+    cargo(["bench", "-q", "--workspace", "--bench", bench, "--", "--output", output])
 }

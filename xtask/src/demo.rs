@@ -22,7 +22,7 @@ pub(crate) fn build() -> anyhow::Result<Vec<Built>> {
     let mut built = guests::build()?;
     built.retain(|module| MODULES.contains(&module.name.as_str()));
     println!("building cpe (the first time takes some minutes)");
-    shell::cargo(["build", "-p", "cpe", "--bin", "cpe", "--example", "demo"])?;
+    shell::build_program()?;
     Ok(built)
 }
 

@@ -1,5 +1,7 @@
 //! The project's own commands: `cargo xtask --help` lists them.
 
+#![expect(clippy::print_stdout, reason = "it talks to people")]
+
 mod bench;
 mod demo;
 mod guests;
@@ -70,7 +72,7 @@ fn main() -> ExitCode {
 fn test(filter: &[String]) -> anyhow::Result<()> {
     guests::build()?;
     // Tests start the program itself.
-    cargo(["build", "-p", "cpe", "--bin", "cpe"])?;
+    shell::build_program()?;
     let nextest = shell::succeeds("cargo", ["nextest", "--version"]);
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
     let targets: &[&str] = &["--workspace", "--lib", "--bins", "--tests"];
@@ -82,8 +84,8 @@ fn test(filter: &[String]) -> anyhow::Result<()> {
 }
 
 fn ci() -> anyhow::Result<()> {
-    cargo(["fmt", "--all", "--check"])?;
     test(&[])?;
+    cargo(["fmt", "--all", "--check"])?;
     cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     tidy::run()?;
     println!("ci: all checks passed");

@@ -83,7 +83,10 @@ impl Moto {
             if let Some(status) = self.child.try_wait()? {
                 bail!("moto's server ended with {status}");
             }
-            #[expect(clippy::disallowed_methods, reason = "nothing tells when another's port opens")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nothing tells when another's port opens"
+            )]
             std::thread::sleep(CONNECT_PAUSE);
         }
         bail!("moto's server did not listen within a minute");

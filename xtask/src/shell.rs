@@ -22,12 +22,18 @@ pub(crate) fn cargo_command() -> Command {
 }
 
 /// Runs cargo in the workspace, showing what it prints.
-pub(crate) fn cargo<S: AsRef<OsStr>>(
-    arguments: impl IntoIterator<Item = S>,
-) -> anyhow::Result<()> {
+pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> anyhow::Result<()> {
     let mut command = cargo_command();
     command.args(arguments);
     run(&mut command)
+}
+
+/// Builds the program and the demo's client.
+///
+/// Always for the whole workspace and with an example: what cargo selects decides which features
+/// the dependencies get, and a second set of features would build wasmtime a second time.
+pub(crate) fn build_program() -> anyhow::Result<()> {
+    cargo(["build", "--workspace", "--bin", "cpe", "--example", "demo"])
 }
 
 /// Runs a program to its end; its failure is an error.
@@ -41,10 +47,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Whether a program can be started and succeeds, silently.
-pub(crate) fn succeeds<'a>(
-    program: &str,
-    arguments: impl IntoIterator<Item = &'a str>,
-) -> bool {
+pub(crate) fn succeeds<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> bool {
     Command::new(program)
         .args(arguments)
         .current_dir(root())

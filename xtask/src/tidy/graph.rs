@@ -42,9 +42,10 @@ impl Graph {
             metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
         let mut edges: BTreeMap<&PackageId, Vec<&PackageId>> = BTreeMap::new();
         for node in metadata.resolve.iter().flat_map(|resolve| &resolve.nodes) {
-            let normal = node.deps.iter().filter(|dep| {
-                dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-            });
+            let normal = node
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
             edges.insert(&node.id, normal.map(|dep| &dep.pkg).collect());
         }
         let name = |id: &PackageId| names.get(id).map(|name| (*name).to_owned());
@@ -52,7 +53,9 @@ impl Graph {
         for package in metadata.workspace_packages() {
             let mut seen = BTreeSet::new();
             let mut open: Vec<_> = edges.get(&package.id).cloned().unwrap_or_default();
-            graph.direct.insert(package.name.to_string(), open.iter().filter_map(|id| name(id)).collect());
+            graph
+                .direct
+                .insert(package.name.to_string(), open.iter().filter_map(|id| name(id)).collect());
             while let Some(id) = open.pop() {
                 if seen.insert(id) {
                     open.extend(edges.get(id).cloned().unwrap_or_default());
