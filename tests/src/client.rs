@@ -69,15 +69,18 @@ impl Client {
         events
     }
 
-    /// The events of one job to its end, or to its refusal.
+    /// The events of one job to its end, or to its refusal, in the order of `seq`: queues keep
+    /// none, and input poller and decider tell of a job's start at the same time.
     pub async fn events_of(&self, job_id: &str) -> Vec<Value> {
         let end = ["JOB_COMPLETED", "JOB_FAILED", "JOB_CANCELED", "COMMAND_REJECTED"];
-        let events = self
+        let mut events = self
             .events_until(|event| {
                 event["jobId"] == job_id && end.contains(&event["type"].as_str().unwrap())
             })
             .await;
-        events.into_iter().filter(|event| event["jobId"] == job_id).collect()
+        events.retain(|event| event["jobId"] == job_id);
+        events.sort_by_key(|event| event["seq"].as_i64());
+        events
     }
 
     pub async fn put(&self, bucket: &str, key: &str, body: impl Into<bytes::Bytes>) {
