@@ -86,4 +86,9 @@ impl Local {
     pub async fn close(&self) {
         self.engine.close().await;
     }
+
+    #[cfg(test)]
+    pub(crate) async fn waiting_receivers(&self) -> usize {
+        self.engine.call(|core| core.waiting_receivers()).await.unwrap()
+    }
 }

@@ -222,6 +222,12 @@ impl Core {
         Ok(())
     }
 
+    /// How many wait for messages, of all queues.
+    #[cfg(test)]
+    pub(crate) fn waiting_receivers(&self) -> usize {
+        self.waiting.receivers.total()
+    }
+
     /// Tells those who waited what they were found, after the commit.
     pub(super) fn release(&mut self) {
         self.waiting.decided.drain(..).for_each(Handout::release);

@@ -131,6 +131,11 @@ impl<K: Eq + Hash, Q, T> Lines<K, Q, T> {
         self.lines.get(key).map_or(0, |line| line.iter().filter(|(_, w)| w.is_there()).count())
     }
 
+    #[cfg(test)]
+    pub(super) fn total(&self) -> usize {
+        self.lines.keys().map(|key| self.len(key)).sum()
+    }
+
     /// Waits at the end of the line, until [`Lines::hand_out`] has something for it.
     pub(crate) fn join(&mut self, key: K, asked: Q) -> Ticket<T> {
         self.until_sweep = self.until_sweep.saturating_sub(1);

@@ -1,6 +1,6 @@
 //! The endpoint over a socket, by hand: what clients send, byte for byte.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio::{
@@ -85,6 +85,13 @@ impl World {
         let head = "POST /123456789012/q HTTP/1.1\r\n\
                     content-type: application/x-www-form-urlencoded; charset=utf-8";
         self.request(head, form).await
+    }
+
+    /// Until so many wait for messages.
+    async fn until_waiting(&self, count: usize) {
+        while self.local.waiting_receivers().await != count {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn end(self) {
@@ -302,9 +309,11 @@ async fn a_client_that_goes_away_gives_its_place_to_the_next() {
     let world = World::new().await;
     world.sqs("CreateQueue", json!({ "QueueName": "q" })).await;
     let body = json!({ "QueueUrl": QUEUE, "WaitTimeSeconds": 20 });
-    let gone =
-        tokio::time::timeout(Duration::from_millis(50), world.sqs("ReceiveMessage", body.clone()));
-    assert!(gone.await.is_err());
+    tokio::select! {
+        _ = world.sqs("ReceiveMessage", body.clone()) => panic!("there is nothing to receive"),
+        () = world.until_waiting(1) => {}
+    }
+    world.until_waiting(0).await;
     let (received, _) = tokio::join!(
         world.sqs("ReceiveMessage", body),
         world.sqs("SendMessage", json!({ "QueueUrl": QUEUE, "MessageBody": "x" })),

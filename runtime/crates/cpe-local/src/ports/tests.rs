@@ -176,7 +176,7 @@ async fn polls_that_wait_are_woken_by_what_they_wait_for() {
     world.register().await;
     let swf = world.local.workflows();
     let waiting = tokio::spawn(decision_task(Arc::clone(&swf)));
-    // Not a sleep: the poll reaches the engine before this call does, or finds the task itself.
+    // Not a sleep: the poll reaches the engine before this call does, or finds the decision task itself.
     tokio::task::yield_now().await;
     world.start("w").await.unwrap();
     let task = waiting.await.unwrap().unwrap();

@@ -236,7 +236,9 @@ impl Sqs {
             && at <= now
         {
             self.hidden.pop_first();
-            self.show(now, id, no);
+            // As of then, not of now: so the order of receiving does not depend on when this
+            // was noticed, and need not be written.
+            self.show(at, id, no);
         }
         while let Some(&(at, id)) = self.expiries.first()
             && at <= now

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Sqs,
-    fifo::First,
+    fifo::{DEDUPLICATION_MILLIS, First},
     message::{Content, MessageAttributes},
     messages::Delivery,
     names::{MessageNo, QueueId, QueueName},
@@ -77,22 +77,11 @@ pub(crate) fn write(db: &Connection, writes: Vec<Write>) -> rusqlite::Result<()>
 }
 
 fn write_one(db: &Connection, write: Write) -> rusqlite::Result<()> {
-    let execute =
-        |sql, params: &[&dyn rusqlite::ToSql]| db.prepare_cached(sql)?.execute(params).map(drop);
+    let execute = |sql, params: &[&dyn rusqlite::ToSql]| execute(db, sql, params);
     match write {
-        Write::Queue { id, name, created, modified, attributes } => {
-            execute("UPDATE sqs_next SET queue = max(queue, ?1 + 1)", params![id.0])?;
-            execute(
-                "INSERT INTO sqs_queue (id, name, created, modified, attributes)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (id) DO UPDATE
-                 SET modified = excluded.modified, attributes = excluded.attributes",
-                params![id.0, name.as_str(), created.0, modified.0, json(&attributes)?],
-            )
-        }
-        Write::DeleteQueue(id) => {
-            execute("DELETE FROM sqs_deduplication WHERE queue = ?1", params![id.0])?;
-            execute("DELETE FROM sqs_queue WHERE id = ?1", params![id.0])
+        Write::Queue { .. } | Write::DeleteQueue(_) => write_queue(db, write),
+        Write::Deduplication { .. } | Write::ForgetDeduplication { .. } => {
+            write_deduplication(db, write)
         }
         Write::Message { no, queue, message, deduplication, content } => {
             insert_message(db, no, queue, &message)?;
@@ -142,15 +131,48 @@ fn write_one(db: &Connection, write: Write) -> rusqlite::Result<()> {
             execute("DELETE FROM sqs_message WHERE no = ?1", params![no.0])
         }
         Write::Reserve(no) => execute("UPDATE sqs_next SET message = ?1", params![no.0]),
+    }
+}
+
+fn execute(db: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute(params).map(drop)
+}
+
+fn write_queue(db: &Connection, write: Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Queue { id, name, created, modified, attributes } => {
+            execute(db, "UPDATE sqs_next SET queue = max(queue, ?1 + 1)", params![id.0])?;
+            execute(
+                db,
+                "INSERT INTO sqs_queue (id, name, created, modified, attributes)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (id) DO UPDATE
+                 SET modified = excluded.modified, attributes = excluded.attributes",
+                params![id.0, name.as_str(), created.0, modified.0, json(&attributes)?],
+            )
+        }
+        Write::DeleteQueue(id) => {
+            execute(db, "DELETE FROM sqs_deduplication WHERE queue = ?1", params![id.0])?;
+            execute(db, "DELETE FROM sqs_queue WHERE id = ?1", params![id.0])
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_deduplication(db: &Connection, write: Write) -> rusqlite::Result<()> {
+    match write {
         Write::Deduplication { queue, id, at, first } => execute(
+            db,
             "INSERT OR REPLACE INTO sqs_deduplication (queue, id, at, no, message_id)
              VALUES (?1, ?2, ?3, ?4, ?5)",
             params![queue.0, id, at.0, first.no.0, first.message_id],
         ),
         Write::ForgetDeduplication { queue, now } => execute(
+            db,
             "DELETE FROM sqs_deduplication WHERE queue = ?1 AND at <= ?2",
-            params![queue.0, now.0.saturating_sub(super::fifo::DEDUPLICATION_MILLIS)],
+            params![queue.0, now.0.saturating_sub(DEDUPLICATION_MILLIS)],
         ),
+        _ => Ok(()),
     }
 }
 

@@ -453,3 +453,54 @@ fn messages_that_sqs_refuses() {
         outgoing(allowed.to_owned(), None, None).unwrap();
     }
 }
+
+/// Any command of a script, on two queues of which one takes the other's dead letters.
+fn any_step() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let queue = prop_oneof![Just("std"), Just("q.fifo"), Just("dead")];
+    let body = "[a-d]";
+    prop_oneof![
+        4 => body.prop_map(|body| format!("send std {body}")),
+        2 => body.prop_map(|body| format!("send std {body} delay=2")),
+        4 => (body, "[gh]").prop_map(|(body, group)| format!("send q.fifo {body} group={group}")),
+        4 => (queue.clone(), 1..4_u8).prop_map(|(q, most)| format!("receive {q} most={most}")),
+        1 => queue.clone().prop_map(|q| format!("receive {q} visibility=0")),
+        3 => (queue.clone(), body).prop_map(|(q, body)| format!("delete {q} {body}")),
+        2 => (queue.clone(), body, 0..4_u8).prop_map(|(q, body, s)| format!("hide {q} {body} {s}")),
+        4 => (0..5_u8).prop_map(|seconds| format!("wait {seconds}")),
+        1 => Just("wait 100".to_owned()),
+        3 => queue.prop_map(|queue| format!("count {queue}")),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// What is in memory is what is on disk, whatever happened.
+    #[test]
+    fn a_restart_at_any_point_changes_nothing(
+        steps in proptest::collection::vec(any_step(), 1..60),
+        restart_after in 0..60_usize,
+    ) {
+        let redrive = r#"RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:r:1:dead","maxReceiveCount":2}"#;
+        let make = [
+            "create dead MessageRetentionPeriod=60".to_owned(),
+            format!("create std VisibilityTimeout=3 MessageRetentionPeriod=60 {redrive}"),
+            "create q.fifo FifoQueue=true ContentBasedDeduplication=true VisibilityTimeout=3".to_owned(),
+        ];
+        let run = |restart_after: Option<usize>| {
+            let mut world = World::new();
+            make.iter().for_each(|line| world.step(line));
+            for (at, line) in steps.iter().enumerate() {
+                world.step(line);
+                if restart_after == Some(at) {
+                    world.step("restart");
+                }
+            }
+            let all = ["wait 4", "receive std", "receive q.fifo", "receive dead", "wait 100", "count std", "count dead"];
+            all.iter().for_each(|line| world.step(line));
+            world.told
+        };
+        proptest::prop_assert_eq!(run(Some(restart_after)), run(None));
+    }
+}
