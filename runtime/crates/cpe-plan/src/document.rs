@@ -23,6 +23,8 @@ pub(crate) struct Node {
     pub(crate) at: Position,
     pub(crate) value: NodeValue,
     span: Option<(usize, usize)>,
+    /// Whether it is a text below a `|`, whose lines are those of the file.
+    literal: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -54,21 +56,35 @@ pub(crate) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
     }
     match serde_saphyr::from_str::<Node>(text) {
         Ok(mut node) => {
-            node.restore_numbers(text);
+            node.restore(text);
             Some(node)
         }
         Err(error) => {
             let at = error.location().map_or(start, position);
-            problems.add(at, format!("not valid YAML: {}", first_line(&error)));
+            problems.add(at, explain(&error));
             None
         }
     }
 }
 
-fn first_line(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    line.trim_start_matches("error: ").to_owned()
+/// The library's words, without its place, which is told already, and without its advice to
+/// programmers.
+fn explain(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{}` is there already", key.escape_debug())
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => {
+            "a plan is one YAML document, and here begins another".to_owned()
+        }
+        other => {
+            let text = other.to_string();
+            let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let line = line.trim_start_matches("error: ");
+            let what = line.rsplit_once(" at line ").map_or(line, |(what, _)| what);
+            format!("not valid YAML: {what}")
+        }
+    }
 }
 
 impl Node {
@@ -80,6 +96,22 @@ impl Node {
             NodeValue::Text(_) => "text",
             NodeValue::List(_) => "a list",
             NodeValue::Map(_) => "a mapping",
+        }
+    }
+
+    /// The file's line in which a line of this text stands, where they correspond.
+    pub(crate) fn literal_line(&self, line: usize) -> Option<u64> {
+        let below = u64::try_from(line.checked_sub(1)?).ok()?;
+        self.literal.then(|| self.at.line + below)
+    }
+
+    /// Whether it is an empty text, list or mapping.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.value {
+            NodeValue::Text(text) => text.is_empty(),
+            NodeValue::List(items) => items.is_empty(),
+            NodeValue::Map(entries) => entries.is_empty(),
+            NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(..) => false,
         }
     }
 
@@ -103,26 +135,49 @@ impl Node {
             NodeValue::Text(text) => Value::String(text.clone()),
             NodeValue::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
             NodeValue::Map(entries) => Value::Object(
-                entries.iter().map(|(key, node)| (key.text.clone(), node.to_json())).collect::<Map<_, _>>(),
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.text.clone(), node.to_json()))
+                    .collect::<Map<_, _>>(),
             ),
         }
     }
 
-    fn restore_numbers(&mut self, text: &str) {
+    /// Looks up how scalars were written.
+    fn restore(&mut self, text: &str) {
+        let raw = self
+            .span
+            .and_then(|(from, length)| text.get(from..from.checked_add(length)?))
+            .map(str::trim)
+            .filter(|raw| !raw.is_empty());
         match &mut self.value {
             NodeValue::Number(_, written) => {
-                let raw = self.span.and_then(|(from, len)| text.get(from..from + len));
-                if let Some(raw) = raw.map(str::trim).filter(|raw| !raw.is_empty()) {
+                if let Some(raw) = raw {
                     raw.clone_into(written);
                 }
             }
-            NodeValue::List(items) => items.iter_mut().for_each(|item| item.restore_numbers(text)),
+            // Booleans of YAML 1.1 on paper, but text to every parser that plans were written for.
+            NodeValue::Bool(_) => {
+                if let Some(raw @ ("y" | "Y" | "n" | "N")) = raw {
+                    self.value = NodeValue::Text(raw.to_owned());
+                }
+            }
+            NodeValue::Text(_) => self.literal = follows_bar(self.at.line, text),
+            NodeValue::List(items) => items.iter_mut().for_each(|item| item.restore(text)),
             NodeValue::Map(entries) => {
-                entries.iter_mut().for_each(|(_, node)| node.restore_numbers(text));
+                entries.iter_mut().for_each(|(_, node)| node.restore(text));
             }
             _ => {}
         }
     }
+}
+
+/// Whether the line before is one after which a literal text begins.
+fn follows_bar(line: u64, text: &str) -> bool {
+    let before = usize::try_from(line).ok().and_then(|line| line.checked_sub(2));
+    let before = before.and_then(|before| text.lines().nth(before)).unwrap_or_default();
+    let code = before.split(" #").next().unwrap_or_default().trim_end();
+    code.trim_end_matches(|c: char| matches!(c, '-' | '+') || c.is_ascii_digit()).ends_with('|')
 }
 
 fn position(location: Location) -> Position {
@@ -131,11 +186,12 @@ fn position(location: Location) -> Position {
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: Raw(value), referenced, defined } = Spanned::deserialize(deserializer)?;
+        let Spanned { value: Raw(value), referenced, defined } =
+            Spanned::deserialize(deserializer)?;
         let span = defined.span();
         let from = span.byte_offset().and_then(|offset| usize::try_from(offset).ok());
         let len = span.byte_len().and_then(|len| usize::try_from(len).ok());
-        Ok(Self { at: position(referenced), value, span: from.zip(len) })
+        Ok(Self { at: position(referenced), value, span: from.zip(len), literal: false })
     }
 }
 
@@ -234,7 +290,9 @@ mod tests {
     #[test]
     fn alias_bombs_are_refused() {
         let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for (name, before) in ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip("abcdefgh".chars()) {
+        for (name, before) in
+            ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip("abcdefgh".chars())
+        {
             text += &format!("{name}: &{name} [{}]\n", format!("*{before},").repeat(9));
         }
         let mut problems = Problems::new("f", &text);

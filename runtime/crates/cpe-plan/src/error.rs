@@ -7,11 +7,13 @@ use crate::document::Position;
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanError {
+    /// As it was given to [`crate::Plan::parse`].
     pub file: String,
     /// From 1.
     pub line: u64,
     /// From 1, in characters.
     pub column: u64,
+    /// What is wrong.
     pub message: String,
     /// What would be right, where that can be said.
     pub hint: Option<String>,
@@ -85,6 +87,14 @@ impl<'a> Problems<'a> {
         hint: impl Into<String>,
     ) {
         self.push(at, message.into(), Some(hint.into()));
+    }
+
+    /// Where the text of a line begins.
+    pub(crate) fn beginning_of(&self, line: u64) -> Position {
+        let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let text = self.text.lines().nth(index).unwrap_or_default();
+        let indent = text.chars().take_while(|c| c.is_whitespace()).count();
+        Position { line, column: u64::try_from(indent).unwrap_or(0) + 1 }
     }
 
     fn push(&mut self, at: Position, message: String, hint: Option<String>) {

@@ -3,6 +3,8 @@
 //! Pure: no async, no clock, no I/O. The same plan and the same history always give the same
 //! decisions, because SWF may hand out one decision task more than once.
 
+#![warn(missing_docs)]
+
 mod decide;
 mod document;
 mod error;

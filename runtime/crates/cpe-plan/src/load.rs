@@ -4,7 +4,7 @@ mod activity;
 mod keys;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cpe_swf::{Timeout, limits};
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use self::keys::Mapping;
 use crate::{
     document::{self, Node, NodeValue, Position},
     error::{Problems, nearest},
-    model::{Activity, Plan, Step},
+    model::{Activity, Dependent, Plan, Requirement, Step},
     schema::Schema,
     template::Templates,
 };
@@ -48,7 +48,7 @@ pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
     mapping.check_keys(&PLAN_KEYS, problems);
     let name = mapping.required_name("name", limits::ID_CHARS, problems);
     let version = mapping.required_name("version", limits::VERSION_CHARS, problems);
-    let execution = mapping.timeout("default_execution_start_to_close_timeout", problems);
+    let execution = mapping.limited("default_execution_start_to_close_timeout", problems);
     let decision = mapping.timeout("default_task_start_to_close_timeout", problems);
     let input_spec = schema(&mapping, problems);
     let activities = activities(&mapping, problems);
@@ -56,33 +56,45 @@ pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
     let steps = steps(&mapping, &activities, &mut templates, problems);
 
     let by_name = steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i)).collect();
-    let mut dependents = vec![Vec::new(); steps.len()];
-    for (index, step) in steps.iter().enumerate() {
-        for requires in &step.requires {
-            if let Some(list) = dependents.get_mut(requires.step) {
-                list.push(index);
-            }
-        }
-    }
+    let (dependents, handled) = dependents(&steps);
     Some(Plan {
         name: name?,
         version: version?,
         default_execution_start_to_close_timeout: execution.unwrap_or(DEFAULT_EXECUTION_TIMEOUT),
         default_task_start_to_close_timeout: decision.unwrap_or(DEFAULT_DECISION_TIMEOUT),
         input_spec,
-        activities: activities.into_iter().map(|(_, activity)| activity).collect(),
+        activities: activities.loaded.into_iter().map(|(_, activity)| activity).collect(),
         steps,
         templates,
         by_name,
         dependents,
+        handled,
         text: text.to_owned(),
         digest: hex::encode(Sha256::digest(text)),
     })
 }
 
+/// For each step, those that require it, and whether one of them provides for its failure.
+fn dependents(steps: &[Step]) -> (Vec<Vec<Dependent>>, Vec<bool>) {
+    let mut dependents = vec![Vec::new(); steps.len()];
+    let mut handled = vec![false; steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for requires in &step.requires {
+            if let Some(list) = dependents.get_mut(requires.step) {
+                list.push(Dependent { step: index, requirement: requires.status });
+            }
+            if let Some(handled) = handled.get_mut(requires.step) {
+                *handled |= requires.explicit
+                    && matches!(requires.status, Requirement::Failed | Requirement::Completed);
+            }
+        }
+    }
+    (dependents, handled)
+}
+
 /// `input_spec`: a JSON Schema, or nothing.
 fn schema(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<Schema> {
-    let node = mapping.get("input_spec")?;
+    let node = mapping.spec("input_spec")?;
     let compiled = match &node.value {
         NodeValue::Map(_) => Schema::compile(&node.to_json()),
         _ => Err(format!("a JSON Schema is a mapping, this is {}", node.kind())),
@@ -92,40 +104,57 @@ fn schema(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<Schema> 
         .ok()
 }
 
-/// The activities with the names that steps call them by.
-fn activities(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Vec<(String, Activity)> {
-    let mut found: Vec<(String, Activity)> = Vec::new();
+/// What the plan says of activities.
+#[derive(Default)]
+struct Activities {
+    /// With the names that steps call them by.
+    loaded: Vec<(String, Activity)>,
+    /// Names of those that are wrong in some other way: it is enough to say that once.
+    broken: BTreeSet<String>,
+}
+
+fn activities(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Activities {
+    let mut found = Activities::default();
     let mut places: BTreeMap<String, Position> = BTreeMap::new();
     for node in mapping.list("activities", problems).unwrap_or_default() {
-        let Some((name, activity)) = activity::load(node, problems) else { continue };
-        if let Some(first) = places.insert(name.clone(), node.at) {
-            problems.add(
-                node.at,
-                format!("the activity `{name}` is there already, at line {}", first.line),
-            );
+        let loaded = activity::load(node, problems);
+        let Some(name) = Mapping::of(node, "an activity")
+            .and_then(|mapping| mapping.get("name"))
+            .and_then(Node::as_scalar_text)
+        else {
+            continue;
+        };
+        if let Some(first) = places.get(name) {
+            let line = first.line;
+            problems
+                .add(node.at, format!("the activity `{name}` is there already, at line {line}"));
             continue;
         }
-        found.push((name, activity));
+        places.insert(name.to_owned(), node.at);
+        match loaded {
+            Some(activity) => found.loaded.push((name.to_owned(), activity)),
+            None => drop(found.broken.insert(name.to_owned())),
+        }
     }
     found
 }
 
 fn steps(
     mapping: &Mapping<'_>,
-    activities: &[(String, Activity)],
+    activities: &Activities,
     templates: &mut Templates,
     problems: &mut Problems<'_>,
 ) -> Vec<Step> {
     let Some(nodes) = mapping.required_list("steps", problems) else { return Vec::new() };
     if nodes.is_empty() || nodes.len() > MAX_STEPS {
         let count = nodes.len();
-        problems.add(mapping.at(), format!("a plan has 1 to {MAX_STEPS} steps, this one {count}"));
+        let at = mapping.get("steps").map_or(mapping.at(), |node| node.at);
+        problems.add(at, format!("a plan has 1 to {MAX_STEPS} steps, this one has {count}"));
         return Vec::new();
     }
     let names = step_names(nodes, problems);
     let mut loader = step::Loader { names: &names, activities, templates };
-    let steps: Vec<Option<Step>> =
-        nodes.iter().map(|node| loader.load(node, problems)).collect();
+    let steps: Vec<Option<Step>> = nodes.iter().map(|node| loader.load(node, problems)).collect();
     if steps.iter().all(Option::is_some) {
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
         step::refuse_cycles(&steps, nodes, problems);

@@ -6,15 +6,26 @@ use std::{fmt, path::PathBuf, str::FromStr};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ModuleRef {
     /// `name@channel`: the registry.
-    Registry { name: String, channel: String },
+    Registry {
+        /// The module's name.
+        name: String,
+        /// The moving name of its version.
+        channel: String,
+    },
     /// `s3://bucket/key.wasm`.
-    S3 { bucket: String, key: String },
+    S3 {
+        /// The bucket's name.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
     /// `oci://host/repository:tag`, without the scheme.
     Oci(String),
     /// `./file.wasm`: for development only.
     File(PathBuf),
 }
 
+/// What is written is no [`ModuleRef`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no module reference: expected name@channel, s3://bucket/key.wasm, \

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 /// A compiled schema.
@@ -16,14 +16,23 @@ const MAX_VIOLATIONS: usize = 20;
 
 impl Schema {
     pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft4)
-            .build(schema)
-            .map_err(|error| error.to_string())?;
+        let validator =
+            jsonschema::options().with_draft(Draft::Draft4).build(schema).map_err(|error| {
+                match error.kind() {
+                    ValidationErrorKind::Referencing(_) => {
+                        "it refers to what is not there; other documents are not fetched".to_owned()
+                    }
+                    _ => error.to_string(),
+                }
+            })?;
         Ok(Self { validator: Arc::new(validator) })
     }
 
-    /// All the ways in which `value` breaks the schema, each with its place.
+    /// Whether `value` fits the schema.
+    ///
+    /// # Errors
+    ///
+    /// The ways in which it does not, each with its place, at most twenty.
     pub fn check(&self, value: &Value) -> Result<(), Vec<String>> {
         let violations: Vec<String> = self
             .validator

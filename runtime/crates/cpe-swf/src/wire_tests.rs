@@ -21,19 +21,23 @@ fn round_trip<T: Serialize + DeserializeOwned>(what: &str, wire: &Value) {
     assert_eq!(difference, None, "{what}\nread:    {wire}\nwritten: {written}");
 }
 
-/// Where `written` says something else than `wire`. What SWF takes for granted may be said: a
-/// flag that is off, an event that does not exist.
+/// What may be said or left out: a flag that is off, an event that does not exist.
+fn is_implied(value: &Value) -> bool {
+    *value == Value::Bool(false) || *value == Value::from(0)
+}
+
+/// Where `written` says something else than `wire`.
 fn difference(wire: &Value, written: &Value) -> Option<String> {
     match (wire, written) {
         (Value::Object(wire), Value::Object(written)) => {
             let lost = wire.iter().find_map(|(key, value)| match written.get(key) {
                 Some(other) => difference(value, other).map(|rest| format!("{key}.{rest}")),
+                // SWF says some things that its model does not know.
+                None if is_implied(value) => None,
                 None => Some(format!("{key} is lost")),
             });
-            let added = written.iter().find(|(key, value)| {
-                let implied = **value == Value::Bool(false) || **value == Value::from(0);
-                !wire.contains_key(*key) && !implied
-            });
+            let added =
+                written.iter().find(|(key, value)| !wire.contains_key(*key) && !is_implied(value));
             lost.or_else(|| added.map(|(key, _)| format!("{key} is added")))
         }
         (Value::Array(wire), Value::Array(written)) if wire.len() == written.len() => wire

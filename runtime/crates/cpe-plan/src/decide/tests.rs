@@ -1,1 +1,5 @@
-
+mod history;
+mod limits;
+mod plans_2015;
+mod properties;
+mod table;

@@ -13,9 +13,10 @@ use crate::{
     outputs::OutputsSpec,
 };
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "version",
+    "description",
     "task_list",
     "heartbeat_timeout",
     "schedule_to_close_timeout",
@@ -35,13 +36,14 @@ const SCHEDULE_TO_CLOSE: Timeout = Timeout::Seconds(518_400);
 const SCHEDULE_TO_START: Timeout = Timeout::Seconds(43_200);
 const START_TO_CLOSE: Timeout = Timeout::Seconds(432_000);
 
-/// The activity, and the name that steps call it by.
-pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<(String, Activity)> {
+pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<Activity> {
     let mapping = Mapping::required(node, "an activity", problems)?;
     mapping.check_keys(&KEYS, problems);
     let name = mapping.required_name("name", limits::ID_CHARS, problems);
     let version = mapping.required_name("version", limits::VERSION_CHARS, problems);
-    let task_list = mapping.optional_name("task_list", limits::ID_CHARS, problems);
+    // For people: SWF's types have room for one, but are registered without.
+    mapping.text("description", problems);
+    let task_list = task_list(&mapping, problems);
     let heartbeat_timeout = mapping.timeout("heartbeat_timeout", problems);
     let schedule_to_close = mapping.timeout("schedule_to_close_timeout", problems);
     let schedule_to_start = mapping.timeout("schedule_to_start_timeout", problems);
@@ -54,8 +56,15 @@ pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<(String, 
     let grants = grants(&mapping, problems);
     let (name, version) = (name?, version?);
     let task_list = task_list.unwrap_or_else(|| format!("{name}-{version}"));
-    let activity = Activity {
-        activity_type: ActivityType::new(name.as_str(), version),
+    if task_list.chars().count() > limits::ID_CHARS {
+        problems.add_with_hint(
+            mapping.at(),
+            "name and version together are too long for the name of a task list",
+            "name one with `task_list`",
+        );
+    }
+    Some(Activity {
+        activity_type: ActivityType::new(name, version),
         task_list: TaskList::new(task_list),
         heartbeat_timeout: heartbeat_timeout.unwrap_or(HEARTBEAT),
         schedule_to_close_timeout: schedule_to_close.unwrap_or(SCHEDULE_TO_CLOSE),
@@ -67,13 +76,22 @@ pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<(String, 
         digest,
         limits,
         grants,
-    };
-    Some((name, activity))
+    })
+}
+
+/// SWF refuses spaces around the names of task lists, and of them only.
+fn task_list(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<String> {
+    let name = mapping.optional_name("task_list", limits::ID_CHARS, problems)?;
+    if name.trim() != name {
+        let at = mapping.get("task_list").map_or(mapping.at(), |node| node.at);
+        problems.add(at, "`task_list` begins or ends with a space");
+    }
+    Some(name)
 }
 
 fn outputs(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> OutputsSpec {
     let mut spec = OutputsSpec::default();
-    let Some(node) = mapping.get("outputs_spec") else { return spec };
+    let Some(node) = mapping.spec("outputs_spec") else { return spec };
     let Some(outputs) = Mapping::required(node, "`outputs_spec`", problems) else { return spec };
     for (key, path) in outputs.entries() {
         let Some(text) = path.as_scalar_text() else {
@@ -84,7 +102,7 @@ fn outputs(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> OutputsSpec {
             problems.add_with_hint(
                 path.at,
                 format!("`{text}` is no path: {error}"),
-                "`$` is the whole result, `$.a.b` a part of it",
+                "`$` is the whole result, `$.a.b` a part of it, `$['a-b']` a key of any form",
             );
         }
     }

@@ -53,6 +53,11 @@ impl<'n> Mapping<'n> {
             .filter(|node| !node.is_null())
     }
 
+    /// As [`Self::get`], for a key where 2015's plans write nothing in several ways.
+    pub(super) fn spec(&self, key: &str) -> Option<&'n Node> {
+        self.get(key).filter(|node| !node.is_empty())
+    }
+
     pub(super) fn check_keys(&self, known: &[&str], problems: &mut Problems<'_>) {
         for (key, _) in self.entries {
             if !known.contains(&key.text.as_str()) {
@@ -106,16 +111,22 @@ impl<'n> Mapping<'n> {
             return None;
         }
         if let Some(forbidden) = limits::forbidden_in_id(text) {
-            problems.add(
-                node.at,
-                format!("SWF allows no `{}` in `{key}`", forbidden.escape_debug()),
-            );
+            let message = if forbidden == text {
+                format!("SWF does not allow `{text}` for `{key}`")
+            } else {
+                format!("SWF allows no `{}` in `{key}`", forbidden.escape_debug())
+            };
+            problems.add(node.at, message);
             return None;
         }
         Some(text.to_owned())
     }
 
-    pub(super) fn text(&self, key: &str, problems: &mut Problems<'_>) -> Option<(&'n str, Position)> {
+    pub(super) fn text(
+        &self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<(&'n str, Position)> {
         let node = self.get(key)?;
         let text = node.as_scalar_text();
         if text.is_none() {
@@ -150,6 +161,20 @@ impl<'n> Mapping<'n> {
             );
         }
         timeout.filter(|_| valid)
+    }
+
+    /// As [`Self::timeout`], where SWF asks for a limit.
+    pub(super) fn limited(&self, key: &str, problems: &mut Problems<'_>) -> Option<Timeout> {
+        let timeout = self.timeout(key, problems)?;
+        if timeout == Timeout::None {
+            let at = self.get(key).map_or(self.at, |node| node.at);
+            problems.add_with_hint(
+                at,
+                format!("`{key}` may not be NONE: SWF runs nothing for ever"),
+                "whole seconds up to 31536000 (a year)",
+            );
+        }
+        Some(timeout)
     }
 
     pub(super) fn list(&self, key: &str, problems: &mut Problems<'_>) -> Option<&'n [Node]> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use cpe_swf::limits;
 
-use super::{did_you_mean, keys::Mapping};
+use super::{Activities, did_you_mean, keys::Mapping};
 use crate::{
-    document::{Node, NodeValue},
+    document::{Node, NodeValue, Position},
     error::Problems,
-    model::{Activity, Requirement, Requires, Step, StepInput, StepWork},
-    template::Templates,
+    model::{Requirement, Requires, Step, StepInput, StepWork},
+    template::{self, TemplateError, Templates},
 };
 
 const KEYS: [&str; 5] = ["name", "activity", "eval", "requires", "input"];
@@ -17,7 +17,7 @@ const KEYS: [&str; 5] = ["name", "activity", "eval", "requires", "input"];
 /// What a step's parts may name.
 pub(super) struct Loader<'l> {
     pub(super) names: &'l BTreeMap<String, usize>,
-    pub(super) activities: &'l [(String, Activity)],
+    pub(super) activities: &'l Activities,
     pub(super) templates: &'l mut Templates,
 }
 
@@ -68,9 +68,10 @@ impl Loader<'_> {
             problems.add(node.at, format!("`activity` is a name, this is {}", node.kind()));
             return None;
         };
-        let found = self.activities.iter().position(|(known, _)| known == name);
-        if found.is_none() {
-            let known = self.activities.iter().map(|(known, _)| known.as_str());
+        let loaded = &self.activities.loaded;
+        let found = loaded.iter().position(|(known, _)| known == name);
+        if found.is_none() && !self.activities.broken.contains(name) {
+            let known = loaded.iter().map(|(known, _)| known.as_str());
             problems.add_with_hint(
                 node.at,
                 format!("the plan has no activity `{name}`"),
@@ -80,7 +81,7 @@ impl Loader<'_> {
         found
     }
 
-    /// Compiles a template; what it names must be required. An absent input is `{}`.
+    /// Compiles a template; what it names must be required. An absent input is `null`.
     fn template(
         &mut self,
         mapping: &Mapping<'_>,
@@ -89,44 +90,66 @@ impl Loader<'_> {
         problems: &mut Problems<'_>,
     ) -> Option<StepInput> {
         let (text, at) = match mapping.get(key) {
-            None => ("{}", mapping.at()),
+            None => ("null", mapping.at()),
             Some(_) => mapping.text(key, problems)?,
         };
-        let (template, names) = self
-            .templates
-            .add(text)
-            .map_err(|error| problems.add(at, format!("`{key}` is no template: {error}")))
-            .ok()?;
+        let compiled = match self.templates.add(text) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                let (at, error) = locate(mapping.get(key), error, problems);
+                problems.add(at, format!("`{key}` is no template: {error}"));
+                return None;
+            }
+        };
+        if template::is_constant(text)
+            && let Err(error) = self.templates.render(&compiled.id, [])
+        {
+            problems.add(at, format!("`{key}` can never be used: {error}"));
+            return None;
+        }
         let mut steps = Vec::new();
         let mut well = true;
-        for name in names {
-            if name == "__input__" {
-                continue;
-            }
-            match self.names.get(&name) {
+        for name in compiled.names.iter().filter(|name| *name != "__input__") {
+            match self.names.get(name) {
                 Some(step) if requires.iter().any(|requires| requires.step == *step) => {
                     steps.push(*step);
                 }
-                Some(_) => {
+                None if self.templates.is_global(name) => {}
+                _ => {
                     well = false;
-                    problems.add_with_hint(
-                        at,
-                        format!("the template names the step `{name}`, which is not required"),
-                        format!("add `{name}` to `requires`"),
-                    );
-                }
-                None => {
-                    well = false;
-                    let known = self.names.keys().map(String::as_str).chain(["__input__"]);
-                    problems.add_with_hint(
-                        at,
-                        format!("the template names `{name}`, which is neither a step nor `__input__`"),
-                        did_you_mean(&name, known, "steps"),
-                    );
+                    self.not_to_be_named(name, text, at, problems);
                 }
             }
         }
-        well.then_some(StepInput { template, steps })
+        well.then_some(StepInput { template: compiled.id, steps })
+    }
+
+    fn not_to_be_named(
+        &self,
+        name: &str,
+        template: &str,
+        at: Position,
+        problems: &mut Problems<'_>,
+    ) {
+        if self.names.contains_key(name) {
+            problems.add_with_hint(
+                at,
+                format!("the template names the step `{name}`, which is not required"),
+                format!("add `{name}` to `requires`"),
+            );
+            return;
+        }
+        let known = self.names.keys().map(String::as_str).chain(["__input__"]);
+        let hint = if template.contains(&format!("-{name}")) {
+            format!("a dash means minus: write a key such as `x-{name}` as `['x-{name}']`")
+        } else {
+            did_you_mean(name, known, "steps")
+        };
+        problems.add_with_hint(
+            at,
+            format!("the template names `{name}`, which is neither a step nor `__input__`"),
+            hint,
+        );
     }
 
     fn requires(
@@ -137,11 +160,15 @@ impl Loader<'_> {
         if mapping.get("requires").is_none() {
             return Some(Vec::new());
         }
-        let mut list = Vec::new();
+        let mut list: Vec<Requires> = Vec::new();
         let mut well = true;
         for node in mapping.list("requires", problems)? {
             match self.requirement(node, problems) {
-                Some(requires) => list.push(requires),
+                Some(requires) => {
+                    // Of a step that is required twice the original took the last.
+                    list.retain(|earlier| earlier.step != requires.step);
+                    list.push(requires);
+                }
                 None => well = false,
             }
         }
@@ -173,43 +200,56 @@ impl Loader<'_> {
                 did_you_mean(text, known, "steps"),
             );
         }
+        let explicit = status.is_some();
         let status = match status {
             None => Some(Requirement::Completed),
             Some(status) => requirement_status(status, problems),
         };
-        Some(Requires { step: step?, status: status? })
+        Some(Requires { step: step?, status: status?, explicit })
     }
 }
 
+/// Where in the file a template's error is, if the template is written line by line; what it says.
+fn locate(
+    node: Option<&Node>,
+    error: TemplateError,
+    problems: &Problems<'_>,
+) -> (Position, String) {
+    let line = node.zip(error.line).and_then(|(node, line)| node.literal_line(line));
+    match (line, node) {
+        (Some(line), _) => (problems.beginning_of(line), error.message),
+        (None, Some(node)) => (node.at, error.to_string()),
+        (None, None) => (problems.beginning_of(1), error.to_string()),
+    }
+}
+
+const STATUSES: [&str; 8] =
+    ["completed", "succeeded", "failed", "skipped", "pending", "ready", "running", "aborted"];
+
 fn requirement_status(node: &Node, problems: &mut Problems<'_>) -> Option<Requirement> {
-    match node.as_scalar_text().unwrap_or_default() {
-        "completed" => Some(Requirement::Completed),
+    let Some(text) = node.as_scalar_text() else {
+        problems.add(node.at, format!("a status is a word, this is {}", node.kind()));
+        return None;
+    };
+    match text {
+        // The last one held of every step in the original.
+        "completed" | "pending" => Some(Requirement::Completed),
         "succeeded" => Some(Requirement::Succeeded),
         "failed" => Some(Requirement::Failed),
         "skipped" => Some(Requirement::Skipped),
-        status @ ("pending" | "ready" | "running" | "aborted") => {
-            problems.add_with_hint(
-                node.at,
-                format!("no step ends as `{status}`, so this one would never run"),
-                "one of completed, succeeded, failed, skipped",
-            );
-            None
-        }
+        "ready" | "running" | "aborted" => Some(Requirement::Never),
         other => {
-            problems.add_with_hint(
-                node.at,
-                format!("`{other}` is no status"),
-                "one of completed, succeeded, failed, skipped",
-            );
+            let hint = did_you_mean(other, STATUSES, "statuses");
+            problems.add_with_hint(node.at, format!("`{other}` is no status"), hint);
             None
         }
     }
 }
 
-/// Templates name steps, so a step's name must be a Jinja name where one does.
 fn check_step_name(name: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
     if name == "__input__" || name == "__failure__" {
-        problems.add(mapping.at(), format!("`{name}` has a meaning of its own in templates"));
+        let at = mapping.get("name").map_or(mapping.at(), |node| node.at);
+        problems.add(at, format!("`{name}` has a meaning of its own in templates"));
     }
 }
 

@@ -40,6 +40,7 @@ struct State {
     last_upload: u64,
     failures: VecDeque<ErrorKind>,
     calls: Vec<String>,
+    stalled: bool,
 }
 
 #[derive(Clone)]
@@ -106,6 +107,11 @@ impl MemoryBlobs {
     /// The next `times` operations fail like this.
     pub fn fail_next(&self, times: usize, kind: ErrorKind) {
         self.lock().failures.extend(std::iter::repeat_n(kind, times));
+    }
+
+    /// From now on, the bodies of objects never arrive.
+    pub fn stall(&self) {
+        self.lock().stalled = true;
     }
 
     /// The operations so far, each as `verb bucket/key`; forgets them.
@@ -179,7 +185,13 @@ impl BlobStore for MemoryBlobs {
     }
 
     async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
-        let object = self.begin("get", &at.bucket, &at.key)?.object(at)?.clone();
+        let (object, stalled) = {
+            let mut state = self.begin("get", &at.bucket, &at.key)?;
+            (state.object(at)?.clone(), state.stalled)
+        };
+        if stalled {
+            return Ok(GetObject { meta: object.meta, body: stream::pending().boxed() });
+        }
         let body = match range {
             None => object.body,
             Some(range) => slice(&object.body, range)?,

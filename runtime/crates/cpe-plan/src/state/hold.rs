@@ -1,0 +1,61 @@
+//! Waiting before something is tried again that SWF refused for now.
+//!
+//! One timer serves all steps that wait: a timer for each would meet the next limit.
+
+use std::collections::BTreeSet;
+
+/// Fires when what SWF refused is to be tried again.
+pub(crate) const RETRY_TIMER: &str = "cpe.retry";
+/// Fires at once, to get another decision task for the rest of a batch.
+pub(crate) const MORE_TIMER: &str = "cpe.more";
+
+const FIRST_SECONDS: u32 = 2;
+const MAX_SECONDS: u32 = 300;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// Steps that were ready when SWF refused them.
+    steps: BTreeSet<usize>,
+    /// Nothing is scheduled, and nothing closed, while this is set.
+    pub(crate) active: bool,
+    pub(crate) timer_open: bool,
+    /// SWF refuses the timer as well; the end of an activity task takes its place.
+    pub(crate) timer_refused: bool,
+    /// Waits in a row; 1 in the first.
+    attempts: u32,
+}
+
+impl Hold {
+    pub(super) fn begin(&mut self) {
+        if !self.active {
+            self.active = true;
+            self.attempts = self.attempts.saturating_add(1);
+        }
+    }
+
+    pub(super) fn add(&mut self, step: usize) {
+        self.begin();
+        self.steps.insert(step);
+    }
+
+    /// SWF takes steps again.
+    pub(super) fn accepted(&mut self, step: usize) {
+        self.steps.remove(&step);
+        if !self.active {
+            self.attempts = 0;
+        }
+    }
+
+    /// Ends the wait; answers the steps that waited.
+    pub(super) fn release(&mut self) -> BTreeSet<usize> {
+        self.active = false;
+        self.timer_refused = false;
+        std::mem::take(&mut self.steps)
+    }
+
+    /// Doubles from one wait in a row to the next.
+    pub(crate) fn seconds(&self) -> u32 {
+        let doublings = self.attempts.saturating_sub(1).min(16);
+        (FIRST_SECONDS << doublings).min(MAX_SECONDS)
+    }
+}

@@ -1,0 +1,138 @@
+//! The plan format: what loads, and what is said of what does not.
+//!
+//! `valid/X.yaml` comes to the model in `X.expected`, `invalid/X.yaml` to the messages in `X.err`.
+//! `UPDATE_EXPECT=1` writes them anew; look at what changed.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cpe_plan::{Plan, Requires, StepWork};
+use expect_test::expect_file;
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{}", folder.display());
+    paths
+}
+
+fn ui(folder: &str) -> Vec<PathBuf> {
+    yaml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui").join(folder))
+}
+
+fn load(path: &Path) -> Result<Plan, cpe_plan::PlanErrors> {
+    Plan::parse(path.file_name().unwrap().to_str().unwrap(), &fs::read_to_string(path).unwrap())
+}
+
+fn summary(plan: &Plan) -> String {
+    let mut text = format!(
+        "plan {} execution={} decision={} input_spec={}\n",
+        plan.workflow_type(),
+        plan.default_execution_start_to_close_timeout,
+        plan.default_task_start_to_close_timeout,
+        plan.input_spec.is_some(),
+    );
+    for activity in &plan.activities {
+        let _ = writeln!(
+            text,
+            "activity {} list={} heartbeat={} schedule_to_close={} schedule_to_start={} \
+             start_to_close={} input_spec={}",
+            activity.activity_type,
+            activity.task_list.name,
+            activity.heartbeat_timeout,
+            activity.schedule_to_close_timeout,
+            activity.schedule_to_start_timeout,
+            activity.start_to_close_timeout,
+            activity.input_spec.is_some(),
+        );
+        if let Some(module) = &activity.module {
+            let digest = activity.digest.as_deref().unwrap_or("any");
+            let _ = writeln!(text, "  module {module} digest={digest} {:?}", activity.limits);
+        }
+        for grant in activity.grants.iter().flat_map(|grants| &grants.s3) {
+            let _ = writeln!(text, "  grant {grant:?}");
+        }
+    }
+    for step in &plan.steps {
+        let work = match &step.work {
+            StepWork::Activity { activity, .. } => {
+                plan.activities[*activity].activity_type.to_string()
+            }
+            StepWork::Eval(_) => "eval".to_owned(),
+        };
+        let requires: Vec<_> = step
+            .requires
+            .iter()
+            .map(|Requires { step, status, explicit }| {
+                let bare = if *explicit { "" } else { " (bare)" };
+                format!("{}:{status:?}{bare}", plan.steps[*step].name)
+            })
+            .collect();
+        let _ = writeln!(text, "step {} = {work} requires=[{}]", step.name, requires.join(", "));
+    }
+    text
+}
+
+#[test]
+fn valid_plans_load() {
+    for path in ui("valid") {
+        let text = match load(&path) {
+            Ok(plan) => summary(&plan),
+            Err(errors) => panic!("{errors}"),
+        };
+        expect_file![path.with_extension("expected")].assert_eq(&text);
+    }
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    for path in ui("invalid") {
+        let errors = load(&path).map(|_| ()).expect_err(&path.display().to_string());
+        assert!(errors.errors().iter().all(|error| error.line > 0 && error.column > 0));
+        expect_file![path.with_extension("err")].assert_eq(&format!("{errors}\n"));
+    }
+}
+
+#[test]
+fn no_expectation_is_left_over() {
+    for folder in ["valid", "invalid"] {
+        for entry in fs::read_dir(ui(folder)[0].parent().unwrap()).unwrap() {
+            let path = entry.unwrap().path();
+            assert!(path.with_extension("yaml").exists(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_plans_of_this_repository_load() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../plans");
+    for path in yaml_files(&folder) {
+        if let Err(errors) = load(&path) {
+            panic!("{errors}");
+        }
+    }
+}
+
+/// Each example of the reference is a plan of its own.
+#[test]
+fn the_examples_of_the_reference_load() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../plans/README.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut examples = 0;
+    for block in text.split("```yaml\n").skip(1) {
+        let yaml = block.split("```").next().unwrap();
+        if yaml.contains("\nsteps:") {
+            examples += 1;
+            if let Err(errors) = Plan::parse("README.md", yaml) {
+                panic!("{errors}");
+            }
+        }
+    }
+    assert!(examples > 0);
+}
