@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Core, Job, Message};
 use crate::{
-    LocalConfig, LocalError,
+    LocalConfig, LocalError, Storage,
     store::{self, Home, Store},
 };
 
@@ -83,7 +83,7 @@ impl Worker {
         let Store { db, objects, home } = Store::open(&config.data)?;
         let clock = Arc::clone(&config.clock);
         let core = Core::load(db, clock.now())
-            .map_err(|source| LocalError::Database { place: objects.clone(), source })?;
+            .map_err(|source| LocalError::Database { place: place_of(&config.data), source })?;
         Ok((Self { core, jobs, clock, done: Vec::with_capacity(BATCH_JOBS) }, objects, home))
     }
 
@@ -148,6 +148,13 @@ impl Worker {
     fn tell_time(&mut self) -> rusqlite::Result<()> {
         self.core.now = self.core.now.max(self.clock.now());
         self.core.fire_due()
+    }
+}
+
+fn place_of(storage: &Storage) -> PathBuf {
+    match storage {
+        Storage::Disk(folder) => folder.clone(),
+        Storage::Memory => PathBuf::from(":memory:"),
     }
 }
 
