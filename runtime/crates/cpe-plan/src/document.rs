@@ -46,6 +46,8 @@ pub(crate) struct Key {
 
 /// A plan is not larger; neither is any file that a person wrote.
 const MAX_BYTES: usize = 1024 * 1024;
+/// Parts of the document that aliases repeat.
+const MAX_REPEATED: usize = 100_000;
 
 /// Reads one YAML document. What is wrong with it as YAML goes to `problems`.
 pub(crate) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
@@ -54,9 +56,9 @@ pub(crate) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
         problems.add(start, format!("the file has {} bytes, of at most {MAX_BYTES}", text.len()));
         return None;
     }
-    match serde_saphyr::from_str::<Node>(text) {
+    match serde_saphyr::from_str_with_options::<Node>(text, options()) {
         Ok(mut node) => {
-            node.restore(text);
+            node.restore(&Source { text, lines: text.lines().collect() });
             Some(node)
         }
         Err(error) => {
@@ -64,6 +66,14 @@ pub(crate) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
             problems.add(at, explain(&error));
             None
         }
+    }
+}
+
+/// As PyYAML reads, which plans were written for; with less room for repetition than the library
+/// gives.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
     }
 }
 
@@ -144,10 +154,10 @@ impl Node {
     }
 
     /// Looks up how scalars were written.
-    fn restore(&mut self, text: &str) {
+    fn restore(&mut self, source: &Source<'_>) {
         let raw = self
             .span
-            .and_then(|(from, length)| text.get(from..from.checked_add(length)?))
+            .and_then(|(from, length)| source.text.get(from..from.checked_add(length)?))
             .map(str::trim)
             .filter(|raw| !raw.is_empty());
         match &mut self.value {
@@ -162,22 +172,30 @@ impl Node {
                     self.value = NodeValue::Text(raw.to_owned());
                 }
             }
-            NodeValue::Text(_) => self.literal = follows_bar(self.at.line, text),
-            NodeValue::List(items) => items.iter_mut().for_each(|item| item.restore(text)),
+            NodeValue::Text(_) => self.literal = source.follows_bar(self.at.line),
+            NodeValue::List(items) => items.iter_mut().for_each(|item| item.restore(source)),
             NodeValue::Map(entries) => {
-                entries.iter_mut().for_each(|(_, node)| node.restore(text));
+                entries.iter_mut().for_each(|(_, node)| node.restore(source));
             }
             _ => {}
         }
     }
 }
 
-/// Whether the line before is one after which a literal text begins.
-fn follows_bar(line: u64, text: &str) -> bool {
-    let before = usize::try_from(line).ok().and_then(|line| line.checked_sub(2));
-    let before = before.and_then(|before| text.lines().nth(before)).unwrap_or_default();
-    let code = before.split(" #").next().unwrap_or_default().trim_end();
-    code.trim_end_matches(|c: char| matches!(c, '-' | '+') || c.is_ascii_digit()).ends_with('|')
+/// A file's text, and its lines.
+struct Source<'t> {
+    text: &'t str,
+    lines: Vec<&'t str>,
+}
+
+impl Source<'_> {
+    /// Whether the line before is one after which a literal text begins.
+    fn follows_bar(&self, line: u64) -> bool {
+        let before = usize::try_from(line).ok().and_then(|line| line.checked_sub(2));
+        let before = before.and_then(|before| self.lines.get(before)).copied().unwrap_or_default();
+        let code = before.split(" #").next().unwrap_or_default().trim_end();
+        code.trim_end_matches(|c: char| matches!(c, '-' | '+') || c.is_ascii_digit()).ends_with('|')
+    }
 }
 
 fn position(location: Location) -> Position {

@@ -196,3 +196,30 @@ fn did_you_mean<'c>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Plan;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let errors = Plan::parse("p.yaml", text).unwrap_err();
+        let message = &errors.errors()[0].message;
+        assert!(message.contains(expected), "{message}");
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        let head = "name: P\nversion: 1\nactivities: [{name: A, version: 1}]\nsteps:\n";
+        let steps: String =
+            (0..4_001).map(|n| format!("- {{name: S{n}, activity: A}}\n")).collect();
+        check(&format!("{head}{steps}"), "1 to 4000 steps, this one has 4001");
+        check(&"#".repeat(1024 * 1024 + 1), "1048577 bytes, of at most 1048576");
+        let long = "x".repeat(64 * 1024 + 1);
+        check(&format!("{head}- {{name: S, eval: {long}}}"), "65537 bytes, of at most 65536");
+        let mistakes = "- {}\n".repeat(1_000);
+        let errors = Plan::parse("p.yaml", &format!("{head}{mistakes}")).unwrap_err();
+        assert_eq!(errors.errors().len(), 100);
+        check(&format!("a: {}", "[".repeat(10_000)), "not valid YAML");
+    }
+}

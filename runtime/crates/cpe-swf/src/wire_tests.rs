@@ -23,7 +23,7 @@ fn round_trip<T: Serialize + DeserializeOwned>(what: &str, wire: &Value) {
 
 /// What may be said or left out: a flag that is off, an event that does not exist.
 fn is_implied(value: &Value) -> bool {
-    *value == Value::Bool(false) || *value == Value::from(0)
+    value.as_bool() == Some(false) || value.as_i64() == Some(0)
 }
 
 /// Where `written` says something else than `wire`.
