@@ -127,8 +127,9 @@ apt_fetch() {
     SUITES=("${SUITES[@]:1}")
     note "asking Debian $suite for $1"
     echo "deb $mirror $suite main" >>"$apt/sources.list"
-    # A suite that cannot be had is one that does not have it.
-    apt-get -q -c "$apt/conf" update >"$work/log" 2>&1 || note "$(grep -m1 '^[EW]:' "$work/log")"
+    # A suite that cannot be had is one that does not have it; apt only warns of that.
+    apt-get -q -c "$apt/conf" update >"$work/log" 2>&1 || true
+    sed -n '/^E: \|^W: Failed/{s/^/guests: apt: /p;q}' "$work/log" >&2
   done
   note "fetching $1 $version"
   (cd "$work" && apt-get -q -c "$apt/conf" download "$1=$version" >"$work/log" 2>&1) ||

@@ -49,6 +49,9 @@ fn rustc() -> Command {
 
 fn toolchain_has_it() -> anyhow::Result<bool> {
     let printed = rustc().args(["--print", "sysroot"]).output().context("cannot run rustc")?;
+    if !printed.status.success() {
+        bail!("rustc does not run: {}", String::from_utf8_lossy(&printed.stderr).trim());
+    }
     let sysroot = String::from_utf8(printed.stdout).context("rustc printed no path")?;
     Ok(has_target(Path::new(sysroot.trim())))
 }
@@ -68,12 +71,15 @@ fn has_target(sysroot: &Path) -> bool {
 fn rustup_target_add() -> anyhow::Result<()> {
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).current_dir(shell::root());
-    run_within(&mut rustup, RUSTUP_LIMIT).context("rustup could not add it")
+    run_within(&mut rustup, RUSTUP_LIMIT).context("rustup cannot add it")
 }
 
 fn run_within(command: &mut Command, limit: Duration) -> anyhow::Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().context("it cannot be started")?;
+    let mut child = match command.spawn() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("it is not installed"),
+        spawned => spawned.context("it cannot be started")?,
+    };
     let mut stderr = child.stderr.take().context("its output cannot be read")?;
     let (sender, said) = mpsc::channel();
     // It ends with the child, whose end of the pipe it reads.
@@ -150,7 +156,7 @@ mod tests {
         let stuck = run("exec cat /dev/zero >/dev/null", Duration::from_millis(1));
         assert_eq!(stuck, Err("no answer within 0 s".to_owned()));
         let absent = run_within(&mut Command::new("no-such-program"), minute);
-        assert_eq!(absent.unwrap_err().to_string(), "it cannot be started");
+        assert_eq!(absent.unwrap_err().to_string(), "it is not installed");
     }
 
     #[test]
