@@ -180,7 +180,7 @@ impl Config {
         environment: &impl Fn(&str) -> Option<String>,
         problems: &mut Vec<String>,
     ) {
-        let mut text = |name: &str, target: &mut String| {
+        let text = |name: &str, target: &mut String| {
             if let Some(value) = environment(name) {
                 *target = value;
             }

@@ -23,7 +23,7 @@ use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
 };
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::{answer::Answer, heartbeat::Pulse, progress::About};
 pub use self::run::{Guests, RunError, SandboxGuests};
@@ -136,7 +136,7 @@ impl Activities {
         )));
         let token = job.task.task_token.clone();
         let activity = job.about.to_string();
-        info!(activity, module = %job.binding.module, "An activity task began");
+        debug!(activity, module = %job.binding.module, "An activity task began");
         let began = job.began;
         let work = run::work(
             Arc::clone(&self.worker),

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    Backoff, Client, Jitter, Worker,
+    Backoff, Client, Worker,
     backoff::retrying,
     poller::{Handler, Poller, Source},
     teller::Teller,
@@ -146,10 +146,7 @@ impl Inbox {
     }
 
     fn hide_after(&self, times: u32) -> Duration {
-        let jitter = match self.worker.backoff.jitter {
-            Jitter::None => Jitter::None,
-            _ => Jitter::Random,
-        };
+        let jitter = self.worker.backoff.jitter;
         Backoff { min: MIN_HIDDEN, max: MAX_HIDDEN, jitter }.after(times)
     }
 

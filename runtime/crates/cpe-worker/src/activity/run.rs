@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cpe_modules::{ModuleError, Modules};
 use cpe_sandbox::{Failure, Finished, Invocation, Limits, Sandbox, SandboxError, TaskContext};
 use cpe_swf::limits::DATA_CHARS;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{Job, answer::Answer, heartbeat::Pulse};
 use crate::{Binding, Worker, grants};
@@ -139,7 +139,7 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
     };
     match guests.run(binding, Box::new(invocation), input).await {
         Ok(finished) => {
-            info!(activity = %about, metering = ?finished.metering, "A guest ended");
+            debug!(activity = %about, metering = ?finished.metering, "A guest ended");
             ended(finished.outcome, pulse)
         }
         Err(error) => error.answer(&cap),

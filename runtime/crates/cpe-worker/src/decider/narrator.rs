@@ -94,7 +94,7 @@ pub(super) fn of_decisions(
             }
             Decision::FailWorkflowExecution(end) => EventData::JobFailed {
                 reason: end.reason.clone().unwrap_or_default(),
-                details: end.details.clone().unwrap_or_default(),
+                details: of_step(end.details.as_deref()),
             },
             Decision::CancelWorkflowExecution(end) => {
                 EventData::JobCanceled { details: end.details.clone().unwrap_or_default() }
@@ -110,9 +110,24 @@ pub(super) fn of_decisions(
 /// What others wrote stays as it is.
 fn readable(details: Option<&str>) -> String {
     let details = details.unwrap_or_default();
-    let ours = serde_json::from_str::<Value>(details).ok().filter(|v| v.get("retryable").is_some());
-    match ours.as_ref().and_then(|value| value.get("details")).and_then(Value::as_str) {
-        Some(text) => text.to_owned(),
-        None => details.to_owned(),
+    let parsed = serde_json::from_str(details).ok();
+    parsed.as_ref().and_then(text_within).map_or_else(|| details.to_owned(), str::to_owned)
+}
+
+/// The same, one level deeper: the details of a failed execution name the step, and in it what
+/// its worker wrote.
+fn of_step(details: Option<&str>) -> String {
+    let details = details.unwrap_or_default();
+    let mut parsed: Option<Value> = serde_json::from_str(details).ok();
+    if let Some(inner) = parsed.as_mut().and_then(|value| value.get_mut("details"))
+        && let Some(text) = text_within(inner).map(str::to_owned)
+    {
+        *inner = Value::String(text);
     }
+    parsed.map_or_else(|| details.to_owned(), |value| value.to_string())
+}
+
+fn text_within(value: &Value) -> Option<&str> {
+    value.get("retryable")?;
+    value.get("details")?.as_str()
 }
