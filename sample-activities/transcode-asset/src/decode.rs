@@ -148,8 +148,12 @@ fn open_other(bytes: Vec<u8>, format: ImageFormat) -> Result<Opened, Refusal> {
         ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => 0,
         wide => u64::from(wide.channel_count()),
     };
-    // WebP is unpacked to one side first.
-    let aside = if format == ImageFormat::WebP { 4 } else { 0 };
+    // These are unpacked to one side first; a TIFF by strips, but one strip may be all of it.
+    let aside = match format {
+        ImageFormat::WebP => 4,
+        ImageFormat::Tiff => u64::from(color.bytes_per_pixel()),
+        _ => 0,
+    };
     let needs = size.pixels() * (u64::from(color.bytes_per_pixel()) + narrowed.max(aside));
     limits.max_alloc = Some(2 * needs + MAX_ASIDE);
     decoder.set_limits(limits).map_err(image_error)?;
