@@ -1,0 +1,85 @@
+use expect_test::expect;
+
+use super::*;
+use crate::fake::{self, Fake};
+
+fn queue() -> QueueUrl {
+    QueueUrl("http://127.0.0.1/123456789012/in".to_owned())
+}
+
+#[tokio::test]
+async fn receives_with_counts() {
+    let body = r#"{"Messages":[
+        {"MessageId":"m","ReceiptHandle":"r","Body":"{}","MD5OfBody":"99914b932bd37a50b983c5e7c90ae93b","Attributes":{"ApproximateReceiveCount":"3"}},
+        {"MessageId":"n","ReceiptHandle":"s","Body":"{}","MD5OfBody":"99914b932bd37a50b983c5e7c90ae93b"}]}"#;
+    let fake = Fake::start([fake::ok(body), fake::ok("{}")]).await;
+    let receive = Receive {
+        max_messages: 50,
+        wait: Duration::from_millis(500),
+        visibility_timeout: Some(Duration::from_secs(90)),
+    };
+    let messages = fake.sqs().receive(&queue(), receive).await.unwrap();
+    let counts: Vec<_> = messages.iter().map(|m| (&*m.message_id, m.receive_count)).collect();
+    assert_eq!(counts, [("m", 3), ("n", 1)]);
+    expect![[r#"{"QueueUrl":"http://127.0.0.1/123456789012/in","MessageSystemAttributeNames":["ApproximateReceiveCount"],"MaxNumberOfMessages":10,"VisibilityTimeout":90,"WaitTimeSeconds":1}"#]]
+        .assert_eq(fake.asked_once().text());
+    assert_eq!(fake.sqs().receive(&queue(), receive).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn sends_with_the_ids_of_fifo_queues() {
+    let fake = Fake::start([fake::ok(r#"{"MessageId":"m"}"#)]).await;
+    let message = OutgoingMessage {
+        body: "ü".to_owned(),
+        group_id: Some("g".to_owned()),
+        deduplication_id: Some("d".to_owned()),
+    };
+    fake.sqs().send(&queue(), message).await.unwrap();
+    expect![[r#"{"QueueUrl":"http://127.0.0.1/123456789012/in","MessageBody":"ü","MessageDeduplicationId":"d","MessageGroupId":"g"}"#]]
+        .assert_eq(fake.asked_once().text());
+}
+
+#[tokio::test]
+async fn queues_by_name_and_by_url() {
+    let url = |url: &str| fake::ok(format!(r#"{{"QueueUrl":"{url}"}}"#));
+    let missing = fake::Answer(
+        400,
+        vec![(
+            "x-amzn-query-error",
+            "AWS.SimpleQueueService.NonExistentQueue;Sender".to_owned(),
+        )],
+        r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#.to_owned(),
+    );
+    let exists =
+        fake::status(400, r#"{"__type":"com.amazonaws.sqs#QueueNameExists","message":"x"}"#);
+    let fake = Fake::start([
+        url("http://q/a"),
+        missing,
+        url("http://q/b.fifo"),
+        exists,
+        url("http://q/c"),
+    ])
+    .await;
+    let sqs = fake.sqs();
+    assert_eq!(sqs.queue_url("http://q/0").await.unwrap().0, "http://q/0");
+    assert_eq!(sqs.queue_url("a").await.unwrap().0, "http://q/a");
+    let error = sqs.queue_url("b").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert_eq!(error.message(), "The specified queue does not exist.");
+    assert_eq!(sqs.create_queue("b.fifo").await.unwrap().0, "http://q/b.fifo");
+    assert_eq!(sqs.create_queue("c").await.unwrap().0, "http://q/c");
+    let bodies: Vec<_> = fake.asked().iter().map(|asked| asked.text().to_owned()).collect();
+    assert_eq!(bodies[2], r#"{"QueueName":"b.fifo","Attributes":{"FifoQueue":"true"}}"#);
+    assert_eq!(bodies[3..], [r#"{"QueueName":"c"}"#; 2]);
+}
+
+#[tokio::test]
+async fn a_delivery_is_deleted_or_hidden() {
+    let fake = Fake::start([fake::ok(""), fake::ok("{}")]).await;
+    let receipt = ReceiptHandle("r".to_owned());
+    fake.sqs().delete(&queue(), &receipt).await.unwrap();
+    fake.sqs().change_visibility(&queue(), &receipt, Duration::ZERO).await.unwrap();
+    let targets: Vec<_> =
+        fake.asked().iter().map(|asked| asked.header("x-amz-target").to_owned()).collect();
+    assert_eq!(targets, ["AmazonSQS.DeleteMessage", "AmazonSQS.ChangeMessageVisibility"]);
+}

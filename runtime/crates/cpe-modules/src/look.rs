@@ -1,0 +1,142 @@
+//! What a reference points at right now.
+
+use std::{path::Path, sync::Arc, time::UNIX_EPOCH};
+
+use bytes::Bytes;
+use cpe_plan::ModuleRef;
+use cpe_ports::{BlobStore, ObjectAddress};
+use cpe_sandbox::Digest;
+use tokio::io::AsyncReadExt as _;
+
+use crate::{
+    ModuleError, Registry,
+    reading::{self, MAX_MODULE},
+};
+
+/// What a reference pointed at when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) digest: Digest,
+    /// What its channel pointed at before. A pin may name one of these.
+    pub(crate) previous: Vec<Digest>,
+    /// Of an object or a file: stays the same as long as it does.
+    stamp: String,
+}
+
+impl Found {
+    /// The version that a pin asks for, if the reference has or had it.
+    pub(crate) fn pinned(&self, reference: &ModuleRef, pin: &str) -> Result<Digest, ModuleError> {
+        let known = |pin: &Digest| self.digest == *pin || self.previous.contains(pin);
+        pin.parse().ok().filter(known).ok_or_else(|| ModuleError::DigestMismatch {
+            module: reference.to_string(),
+            expected: pin.chars().take(100).collect(),
+            found: self.digest.to_string(),
+        })
+    }
+}
+
+/// Where modules come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) registry: Registry,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+}
+
+impl Sources {
+    /// Looks at what `reference` points at. The bytes come along where they had to be read for
+    /// that; not if `known` still holds.
+    pub(crate) async fn look(
+        &self,
+        reference: &ModuleRef,
+        known: Option<&Found>,
+    ) -> Result<(Found, Option<Bytes>), ModuleError> {
+        match reference {
+            ModuleRef::Registry { name, channel } => {
+                let document = self.registry.channel(name, channel).await?;
+                let previous = document.previous.into_iter().map(|old| old.digest).collect();
+                let (digest, stamp) = (document.current.digest, String::new());
+                Ok((Found { digest, previous, stamp }, None))
+            }
+            ModuleRef::S3 { bucket, key } => {
+                let at = ObjectAddress::new(bucket, key);
+                let what = format!("module {reference}");
+                let meta = self.blobs.head(&at).await.map_err(|e| ModuleError::port(&what, e))?;
+                if let Some(known) = known.filter(|known| known.stamp == meta.etag) {
+                    return Ok((known.clone(), None));
+                }
+                let (meta, bytes) = reading::object(&*self.blobs, &at, &what, MAX_MODULE).await?;
+                Ok(read_afresh(bytes, meta.etag))
+            }
+            ModuleRef::File(path) => {
+                let stamp = file_stamp(path).await?;
+                if let Some(known) = known.filter(|known| known.stamp == stamp) {
+                    return Ok((known.clone(), None));
+                }
+                Ok(read_afresh(file(path).await?, stamp))
+            }
+            ModuleRef::Oci(_) => Err(unsupported(reference)),
+        }
+    }
+
+    /// The bytes of a version that `reference` points at, or did.
+    pub(crate) async fn fetch(
+        &self,
+        reference: &ModuleRef,
+        digest: &Digest,
+    ) -> Result<Bytes, ModuleError> {
+        let what = || format!("module {reference}");
+        let bytes = match reference {
+            ModuleRef::Registry { .. } => return self.registry.fetch(digest).await,
+            ModuleRef::S3 { bucket, key } => {
+                let at = ObjectAddress::new(bucket, key);
+                reading::object(&*self.blobs, &at, &what(), MAX_MODULE).await?.1
+            }
+            ModuleRef::File(path) => file(path).await?,
+            ModuleRef::Oci(_) => return Err(unsupported(reference)),
+        };
+        if Digest::of(&bytes) == *digest {
+            Ok(bytes)
+        } else {
+            Err(ModuleError::Changed { what: what() })
+        }
+    }
+}
+
+fn read_afresh(bytes: Bytes, stamp: String) -> (Found, Option<Bytes>) {
+    (Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, Some(bytes))
+}
+
+fn unsupported(reference: &ModuleRef) -> ModuleError {
+    ModuleError::Unsupported {
+        reference: reference.to_string(),
+        problem: "registries of container images are not supported yet; push it to the module \
+                  registry (cpe module push), or name an object (s3://bucket/key.wasm)",
+    }
+}
+
+async fn file_stamp(path: &Path) -> Result<String, ModuleError> {
+    let meta = tokio::fs::metadata(path).await.map_err(|error| file_error(path, error))?;
+    let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Ok(format!("{} {modified:?}", meta.len()))
+}
+
+async fn file(path: &Path) -> Result<Bytes, ModuleError> {
+    let failed = |error| file_error(path, error);
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_MODULE as u64 + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+    if bytes.len() > MAX_MODULE {
+        let what = format!("module {}", path.display());
+        return Err(ModuleError::TooLarge { what, limit: MAX_MODULE });
+    }
+    Ok(bytes.into())
+}
+
+fn file_error(path: &Path, error: std::io::Error) -> ModuleError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ModuleError::NotFound { what: format!("file {}", path.display()) }
+        }
+        _ => ModuleError::File { path: path.to_owned(), source: Arc::new(error) },
+    }
+}

@@ -1,0 +1,242 @@
+use cpe_ports::{
+    ErrorKind, ObjectAddress,
+    testing::{ManualClock, MemoryBlobs},
+};
+use futures::future::join_all;
+
+use super::*;
+use crate::test_guests::{activity, sandbox};
+
+struct Scene {
+    blobs: MemoryBlobs,
+    clock: Arc<ManualClock>,
+    registry: Registry,
+    modules: Modules,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(ModulesConfig::default())
+    }
+
+    fn with(config: ModulesConfig) -> Self {
+        let blobs = MemoryBlobs::with_buckets(["mods", "media"]);
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
+        let store: Arc<dyn BlobStore> = Arc::new(blobs.clone());
+        let registry =
+            Registry::new(Arc::clone(&store), clock.clone(), "mods".to_owned(), String::new());
+        let modules = Modules::new(registry.clone(), sandbox(), store, clock.clone(), config);
+        Self { blobs, clock, registry, modules }
+    }
+
+    async fn push(&self, version: u32) {
+        let sandbox = &self.modules.0.sandbox;
+        self.registry.push(sandbox, "count", "1", activity(version), "me").await.unwrap();
+        self.blobs.take_calls();
+    }
+
+    /// Which version runs now.
+    async fn get(&self, reference: &str, pin: Option<&str>) -> Result<u32, ModuleError> {
+        let module = self.modules.get(&reference.parse().unwrap(), pin).await?;
+        let version = (1..10).find(|n| Digest::of(&activity(*n)) == *module.digest());
+        Ok(version.expect("it is one of ours"))
+    }
+
+    /// Waits until that version is compiled, as time would.
+    async fn compiled(&self, reference: &str, version: u32) {
+        let digest = Digest::of(&activity(version));
+        let load = self.modules.0.load(&reference.parse().unwrap(), &digest, None);
+        load.await.unwrap();
+    }
+
+    fn later(&self) {
+        self.clock.advance(Duration::from_secs(5));
+    }
+
+    fn calls(&self) -> usize {
+        self.blobs.take_calls().len()
+    }
+}
+
+fn digest(version: u32) -> String {
+    Digest::of(&activity(version)).to_string()
+}
+
+#[tokio::test]
+async fn many_callers_look_and_compile_once() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    let callers = join_all((0..8).map(|_| scene.get("count@1", None))).await;
+    assert!(callers.iter().all(|version| matches!(version, Ok(1))));
+    assert_eq!(
+        scene.blobs.take_calls(),
+        [
+            "get mods/channels/count/1.json".to_owned(),
+            format!("get mods/blobs/sha256/{}", &digest(1)["sha256:".len()..])
+        ]
+    );
+    scene.later();
+    join_all((0..8).map(|_| scene.get("count@1", None))).await;
+    assert_eq!(scene.blobs.take_calls(), ["get mods/channels/count/1.json"]);
+    scene.get("count@1", None).await.unwrap();
+    assert_eq!(scene.calls(), 0);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_new_version() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    scene.push(2).await;
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1, "not looked at yet");
+    scene.later();
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1, "compiling");
+    scene.compiled("count@1", 2).await;
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 2);
+    // Rolled back: that one is compiled still.
+    scene.push(1).await;
+    scene.later();
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_store_out_of_reach_stops_only_what_was_never_seen() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    scene.blobs.fail_next(1, ErrorKind::Unavailable);
+    let error = scene.get("count@1", None).await.unwrap_err();
+    assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.unavailable", true));
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    scene.calls();
+    scene.later();
+    scene.blobs.fail_next(1, ErrorKind::Unavailable);
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    assert_eq!(scene.calls(), 1, "asked again only after a while");
+    // The channel is there, but not what it points at: that is asked for anew each time.
+    scene.push(2).await;
+    scene.later();
+    let blob = format!("blobs/sha256/{}", &digest(2)["sha256:".len()..]);
+    scene.blobs.delete(&ObjectAddress::new("mods", &blob)).await.unwrap();
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    scene.blobs.insert("mods", &blob, activity(2));
+    let _ =
+        scene.modules.0.load(&"count@1".parse().unwrap(), &Digest::of(&activity(2)), None).await;
+    scene.compiled("count@1", 2).await;
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_gone_is_gone() {
+    let scene = Scene::new();
+    let error = scene.get("count@1", None).await.unwrap_err();
+    assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.not-found", false));
+    scene.push(1).await;
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    scene.blobs.delete(&ObjectAddress::new("mods", "channels/count/1.json")).await.unwrap();
+    scene.later();
+    let error = scene.get("count@1", None).await.unwrap_err();
+    assert_eq!(error.reason(), "cpe.module.not-found");
+}
+
+#[tokio::test]
+async fn a_pin_is_what_the_channel_has_or_had() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    assert_eq!(scene.get("count@1", Some(&digest(1))).await.unwrap(), 1);
+    for pin in [&*digest(2), "sha256:12", ""] {
+        let error = scene.get("count@1", Some(pin)).await.unwrap_err();
+        assert_eq!(error.reason(), "cpe.module.digest-mismatch", "{pin}");
+    }
+    scene.push(2).await;
+    scene.later();
+    assert_eq!(scene.get("count@1", Some(&digest(2))).await.unwrap(), 2, "waits for it");
+    assert_eq!(scene.get("count@1", Some(&digest(1))).await.unwrap(), 1, "runs still");
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn objects_by_their_entity_tag() {
+    let scene = Scene::new();
+    let at = "s3://media/count.wasm";
+    assert_eq!(scene.get(at, None).await.unwrap_err().reason(), "cpe.module.not-found");
+    scene.blobs.insert("media", "count.wasm", activity(1));
+    scene.calls();
+    assert_eq!(scene.get(at, None).await.unwrap(), 1);
+    scene.later();
+    assert_eq!(scene.get(at, Some(&digest(1))).await.unwrap(), 1);
+    assert_eq!(
+        scene.blobs.take_calls(),
+        ["head media/count.wasm", "get media/count.wasm", "head media/count.wasm"]
+    );
+    scene.blobs.insert("media", "count.wasm", activity(2));
+    scene.later();
+    assert_eq!(scene.get(at, None).await.unwrap(), 1);
+    scene.compiled(at, 2).await;
+    assert_eq!(scene.get(at, None).await.unwrap(), 2);
+    let error = scene.get(at, Some(&digest(1))).await.unwrap_err();
+    assert_eq!(error.reason(), "cpe.module.digest-mismatch");
+}
+
+#[tokio::test]
+async fn a_new_version_that_is_no_good_does_not_stop_the_old_one() {
+    let scene = Scene::new();
+    let at = "s3://media/count.wasm";
+    scene.blobs.insert("media", "count.wasm", activity(1));
+    assert_eq!(scene.get(at, None).await.unwrap(), 1);
+    scene.blobs.insert("media", "count.wasm", "no component");
+    scene.later();
+    assert_eq!(scene.get(at, None).await.unwrap(), 1);
+    let broken = Digest::of(b"no component");
+    let load = scene.modules.0.load(&at.parse().unwrap(), &broken, None);
+    assert_eq!(load.await.unwrap_err().reason(), "cpe.module.invalid");
+    assert_eq!(scene.get(at, None).await.unwrap(), 1);
+    scene.calls();
+    // To others, for whom nothing older is there, it is what it is; and it is not tried again.
+    let other = "s3://media/other.wasm";
+    scene.blobs.insert("media", "other.wasm", "no component");
+    for _ in 0..2 {
+        assert_eq!(scene.get(other, None).await.unwrap_err().reason(), "cpe.module.invalid");
+    }
+    assert_eq!(scene.blobs.take_calls(), ["head media/other.wasm", "get media/other.wasm"]);
+}
+
+#[tokio::test]
+async fn a_file_is_always_what_is_in_it() {
+    let scene = Scene::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("count.wasm");
+    let at = path.to_str().unwrap();
+    assert_eq!(scene.get(at, None).await.unwrap_err().reason(), "cpe.module.not-found");
+    std::fs::write(&path, activity(1)).unwrap();
+    assert_eq!(scene.get(at, None).await.unwrap(), 1);
+    // The same length, and perhaps the same time as far as the file system tells it.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, activity(2)).unwrap();
+    let later = std::fs::metadata(&path).unwrap().modified().unwrap() + Duration::from_secs(1);
+    std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
+    assert_eq!(scene.get(at, None).await.unwrap(), 2);
+    let folder = folder.path().to_str().unwrap();
+    let error = scene.get(folder, None).await.unwrap_err();
+    assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.unavailable", false));
+}
+
+#[tokio::test]
+async fn image_registries_are_refused() {
+    let error = Scene::new().get("oci://host/repo:tag", None).await.unwrap_err();
+    assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.unsupported", false));
+    assert!(error.details().contains("cpe module push"), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_not_used_for_long_gives_way() {
+    let scene = Scene::with(ModulesConfig { max_compiled: 1, ..ModulesConfig::default() });
+    for version in [1, 2, 1] {
+        let key = format!("{version}.wasm");
+        scene.blobs.insert("media", &key, activity(version));
+        assert_eq!(scene.get(&format!("s3://media/{key}"), None).await.unwrap(), version);
+    }
+    // Read again, because it was no longer there.
+    assert_eq!(scene.calls(), 5);
+    assert_eq!(format!("{:?}", scene.modules.0.compiled), "Compiled { modules: 1 }");
+}

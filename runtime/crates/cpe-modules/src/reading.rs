@@ -1,0 +1,35 @@
+//! Whole bodies, but never more of them than is sound.
+
+use bytes::Bytes;
+use cpe_ports::{BlobStore, ObjectAddress, ObjectMeta};
+use futures::TryStreamExt;
+
+use crate::ModuleError;
+
+/// What a module may have at most. The sandbox's own limit may be lower.
+pub(crate) const MAX_MODULE: usize = 256 << 20;
+
+/// An object of at most `limit` bytes; `what` is for messages.
+pub(crate) async fn object(
+    blobs: &dyn BlobStore,
+    at: &ObjectAddress,
+    what: &str,
+    limit: usize,
+) -> Result<(ObjectMeta, Bytes), ModuleError> {
+    let failed = |error| ModuleError::port(what, error);
+    let too_large = || ModuleError::TooLarge { what: what.to_owned(), limit };
+    let found = blobs.get(at, None).await.map_err(failed)?;
+    let size = usize::try_from(found.meta.size).unwrap_or(usize::MAX);
+    if size > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(size);
+    let mut body = found.body;
+    while let Some(piece) = body.try_next().await.map_err(failed)? {
+        if piece.len() > limit - bytes.len() {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((found.meta, bytes.into()))
+}
