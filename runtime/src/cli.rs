@@ -1,6 +1,6 @@
 //! The command line: what can be asked of `cpe`, and how it ends.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -105,9 +105,13 @@ fn start_logging() -> anyhow::Result<()> {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
             anyhow::anyhow!("CPE_LOG: `{filter}` is no log filter: {error}; try `cpe=debug`")
         })?,
-        Err(_) => EnvFilter::new("warn,cpe=info,cpe_worker=info,cpe_local=info,cpe_modules=info"),
+        // s3s tells every refused request as an error, even that an object is not there.
+        Err(_) => EnvFilter::new("warn,cpe=info,s3s=off"),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match std::env::var("CPE_LOG_FORMAT").as_deref() {
         Ok("json") => builder.json().init(),
         Ok("text") | Err(_) => builder.with_target(false).init(),

@@ -258,9 +258,8 @@ const IN_FLIGHT_ACTIVITIES: &str = "`activities.max_in_flight` must be from 1 to
 
 /// As the XDG base directory specification has it.
 fn user_cache() -> Option<PathBuf> {
-    let folder = |name: &str| {
-        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-    };
+    let folder =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
     Some(caches.join("cpe"))
 }
@@ -326,7 +325,10 @@ mod tests {
     fn the_environment_overrides_the_file() {
         check(
             "domain: prod\nactivities: {max_in_flight: 7}\n",
-            &[("CPE_DOMAIN", "stage"), ("CPE_CLIENTS", "[{name: a, input_queue: i, output_queue: o}]")],
+            &[
+                ("CPE_DOMAIN", "stage"),
+                ("CPE_CLIENTS", "[{name: a, input_queue: i, output_queue: o}]"),
+            ],
             expect!["stage cpe-decider 7 clients=1"],
         );
     }

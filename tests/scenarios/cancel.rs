@@ -41,10 +41,20 @@ async fn canceled(what: &str, expect: Expect) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_that_listens_ends_by_itself() {
-    canceled("beat-forever", expect![[r#""#]]).await;
+    canceled(
+        "beat-forever",
+        expect![[r#"
+        ACTIVITY_CANCELED Wait {"reason":"CANCELED","details":"canceled on request"}
+        JOB_CANCELED {"reason":"CANCELED","details":"the execution was asked to cancel"}
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_that_does_not_listen_is_stopped() {
-    canceled("ignore-cancel", expect![[r#""#]]).await;
+    canceled("ignore-cancel", expect![[r#"
+        ACTIVITY_CANCELED Wait {"reason":"CANCELED","details":"stopped 10s after it was asked to cancel"}
+        JOB_CANCELED {"reason":"CANCELED","details":"the execution was asked to cancel"}
+    "#]]).await;
 }

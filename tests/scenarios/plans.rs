@@ -16,7 +16,14 @@ async fn word_count_counts() {
             client.start("w", ("WordCount", "1.0"), data).await;
             events_text(&client.events_of("w").await)
         },
-        expect![[r#""#]],
+        expect![[r#"
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED Count
+            ACTIVITY_STARTED Count
+            ACTIVITY_COMPLETED Count {"words":6,"lines":2,"bytes":18}
+            JOB_COMPLETED {"Count":{"words":6}}
+        "#]],
     )
     .await;
 }
@@ -35,7 +42,17 @@ async fn a_step_that_requires_a_failure_runs_when_there_is_one() {
             client.start("f", ("CountOrFallBack", "1.0"), data).await;
             events_text(&client.events_of("f").await)
         },
-        expect![[r#""#]],
+        expect![[r#"
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED Count
+            ACTIVITY_STARTED Count
+            ACTIVITY_FAILED Count {"reason":"s3.no-such-key","details":"bucket `media` has no object `missing`"}
+            ACTIVITY_SCHEDULED CountFallback
+            ACTIVITY_STARTED CountFallback
+            ACTIVITY_COMPLETED CountFallback {"words":3,"lines":1,"bytes":13}
+            JOB_COMPLETED {"CountFallback":{"words":3}}
+        "#]],
     )
     .await;
 }
@@ -50,7 +67,14 @@ async fn a_step_that_requires_a_failure_is_skipped_when_there_is_none() {
             client.start("f", ("CountOrFallBack", "1.0"), data).await;
             events_text(&client.events_of("f").await)
         },
-        expect![[r#""#]],
+        expect![[r#"
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED Count
+            ACTIVITY_STARTED Count
+            ACTIVITY_COMPLETED Count {"words":2,"lines":1,"bytes":7}
+            JOB_COMPLETED {"Summary":{"words":2,"file":"text"}}
+        "#]],
     )
     .await;
 }
@@ -74,7 +98,7 @@ activities:
   start_to_close_timeout: 300
   input_spec: ~
   outputs_spec:
-    value: $.value
+    value: $
     nothing: $.not.there
 steps:
 - name: Top
@@ -109,7 +133,7 @@ async fn a_diamond_of_2015_comes_together() {
             let events = client.events_of("d").await;
             events.last().unwrap()["data"]["result"].to_string()
         },
-        expect![[r#""#]],
+        expect![[r#"{"Bottom":{"value":[2,3,null],"nothing":null}}"#]],
     )
     .await;
 }

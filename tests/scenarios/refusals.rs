@@ -39,31 +39,50 @@ async fn refused(message: &str, expect: Expect) {
 async fn a_plan_that_nobody_knows() {
     let message = r#"{"time": 1, "type": "START_JOB", "jobId": "x",
         "data": {"workflow": {"name": "WordCuont", "version": "1.0"}}}"#;
-    refused(message, expect![[r#""#]]).await;
+    refused(message, expect![[r#"
+        COMMAND_REJECTED [{"path":"data.workflow","message":"no plan WordCuont@1.0: tester may start WordCount@1.0"}]
+        left: 0
+    "#]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_json() {
-    refused("{\"time\": 1,", expect![[r#""#]]).await;
+    refused("{\"time\": 1,", expect![[r#"
+        COMMAND_REJECTED [{"path":"","message":"not valid JSON: EOF while parsing a value at line 1 column 11"}]
+        left: 0
+    "#]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fields_that_are_missing() {
-    refused(r#"{"type": "START_JOB", "data": {"workflow": {}}}"#, expect![[r#""#]]).await;
+    refused(r#"{"type": "START_JOB", "data": {"workflow": {}}}"#, expect![[r#"
+        COMMAND_REJECTED [{"path":"time","message":"missing: seconds since 1970, as a number"},{"path":"jobId","message":"missing: expected a string"},{"path":"data.workflow.name","message":"missing: expected a string"},{"path":"data.workflow.version","message":"missing: expected a string"}]
+        left: 0
+    "#]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_nobody_knows() {
     let message = r#"{"time": 1, "type": "DANCE", "jobId": "x",
         "data": {"workflow": {"name": "WordCount", "version": "1.0"}}}"#;
-    refused(message, expect![[r#""#]]).await;
+    refused(
+        message,
+        expect![[r#"
+        COMMAND_REJECTED [{"path":"type","message":"unknown command `DANCE`: expected START_JOB"}]
+        left: 0
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn input_that_the_plan_refuses() {
     let message = r#"{"time": 1, "type": "START_JOB", "jobId": "x",
         "data": {"workflow": {"name": "WordCount", "version": "1.0"}, "bucket": 7}}"#;
-    refused(message, expect![[r#""#]]).await;
+    refused(message, expect![[r#"
+        COMMAND_REJECTED [{"path":"data","message":"\"file\" is a required property"},{"path":"data","message":"/bucket: 7 is not of type \"string\""}]
+        left: 0
+    "#]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,7 +90,10 @@ async fn a_message_in_another_clients_name() {
     let message = r#"{"time": 1, "type": "START_JOB", "jobId": "x",
         "data": {"workflow": {"name": "WordCount", "version": "1.0"},
                  "client": {"name": "somebody-else"}, "bucket": "media", "file": "text"}}"#;
-    refused(message, expect![[r#""#]]).await;
+    refused(message, expect![[r#"
+        COMMAND_REJECTED [{"path":"data.client.name","message":"commands on this queue are those of tester, and the message says `somebody-else`"}]
+        left: 0
+    "#]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

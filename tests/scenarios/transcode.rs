@@ -37,7 +37,18 @@ async fn a_photograph_becomes_what_was_asked_for() {
                 .collect();
             format!("{}\n{}x{}\n", kinds.join("\n"), thumb.width(), thumb.height())
         },
-        expect![[r#""#]],
+        expect![[r#"
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED ValidateAssetStep
+            ACTIVITY_STARTED ValidateAssetStep
+            ACTIVITY_COMPLETED ValidateAssetStep
+            ACTIVITY_SCHEDULED TranscodeAssetStep
+            ACTIVITY_STARTED TranscodeAssetStep
+            ACTIVITY_COMPLETED TranscodeAssetStep
+            JOB_COMPLETED
+            160x107
+        "#]],
     )
     .await;
 }

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
-use cpe_ports::{Clock, ObjectAddress, OutgoingMessage, PutOptions, QueueUrl, Receive, SystemClock};
+use cpe_ports::{
+    Clock, ObjectAddress, OutgoingMessage, PutOptions, QueueUrl, Receive, SystemClock,
+};
 use cpe_worker::Ports;
 use futures::TryStreamExt;
 use serde_json::{Value, json};

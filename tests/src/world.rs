@@ -111,8 +111,7 @@ impl World {
             .map(|text| Arc::new(Plan::parse("test.yaml", text).unwrap_or_else(|e| panic!("{e}"))))
             .collect();
         let clients = Clients::resolve(&config, &ports).await.unwrap();
-        let fleet =
-            Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
+        let fleet = Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
         let stop_pollers = CancellationToken::new();
         let pollers = tokio::spawn(fleet.run(stop_pollers.clone()));
         Self { ports, config, local, stop_pollers, stop_server, pollers, server, _data: data }

@@ -28,7 +28,7 @@ pub struct Endpoint {
     /// Keep nothing on disk.
     #[arg(long)]
     pub memory: bool,
-    /// Seconds that a poll waits for an activity task or decision task.
+    /// Seconds that a poll is held: of a task list always, of a queue at most.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=300))]
     pub poll_wait: u64,
 }
@@ -41,9 +41,9 @@ impl Endpoint {
     ) -> anyhow::Result<(cpe_local::Local, TcpListener, SocketAddr)> {
         // The port first: with the port taken, nothing has been touched.
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}; `--port 0` takes a free port")
-        })?;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; `--port 0` takes a free port"))?;
         let address = listener.local_addr()?;
         let data = if self.memory {
             Storage::Memory

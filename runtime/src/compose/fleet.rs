@@ -9,8 +9,8 @@ use cpe_ports::ErrorKind;
 use cpe_sandbox::Sandbox;
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
-    Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller,
-    Plans, Ports, SandboxGuests, Worker, register_types,
+    Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller, Plans,
+    Ports, SandboxGuests, Worker, register_types,
 };
 use tokio_util::sync::CancellationToken;
 

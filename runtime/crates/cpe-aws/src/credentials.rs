@@ -29,7 +29,8 @@ const LOCAL_REGION: &str = "us-east-1";
 const LOCAL_KEY: &str = "local";
 
 /// What profile and environment say. Asks nothing of the network: the metadata service, which
-/// makes every other machine wait, has its turn in [`region`].
+/// makes every other machine wait, has its turn in [`complete`], and so have credentials, whose
+/// search begins with that of a region.
 pub(crate) async fn load(config: &AwsConfig) -> SdkConfig {
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &config.profile {
@@ -38,7 +39,7 @@ pub(crate) async fn load(config: &AwsConfig) -> SdkConfig {
     let region = RegionProviderChain::first_try(config.region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(profile.build());
-    loader(config, region).load().await
+    loader(config, region).no_credentials().load().await
 }
 
 /// Completes `sdk` with a region and with credentials that are known to be there.
@@ -52,11 +53,11 @@ pub(crate) async fn complete(
         let credentials = local_credentials(config).await;
         return Ok(sdk.into_builder().region(region).credentials_provider(credentials).build());
     }
-    let sdk = match sdk.region() {
-        Some(_) => sdk,
-        // Afresh, because some providers of credentials need the region too.
-        None => loader(config, Some(instance_region(config).await?)).load().await,
+    let region = match sdk.region() {
+        Some(region) => region.clone(),
+        None => instance_region(config).await?,
     };
+    let sdk = loader(config, Some(region)).load().await;
     let refused = |source: CredentialsError| ConnectError::Credentials {
         profile: profile_name(config),
         source: source.into(),

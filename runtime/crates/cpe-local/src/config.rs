@@ -17,7 +17,8 @@ pub enum Storage {
 #[derive(Debug, Clone)]
 pub struct LocalConfig {
     pub data: Storage,
-    /// How long a poll for a decision task or an activity task is held. SWF: 60 s.
+    /// How long a poll for a decision task or an activity task is held; SWF: 60 s. Polls of
+    /// queues are held as long as they ask, but no longer than this.
     pub poll_wait: Duration,
     /// Tells what time it is for timeouts, timers and visibility. After moving a clock by hand,
     /// call [`crate::Local::look_at_clock`].

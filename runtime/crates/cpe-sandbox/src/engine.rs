@@ -3,7 +3,7 @@
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use tracing::{info, warn};
+use tracing::{debug, warn};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
 };
@@ -41,10 +41,10 @@ pub(crate) fn best(max_concurrent: usize) -> wasmtime::Result<Engine> {
     for scan in [true, false] {
         match Engine::new(&config(Allocation::Pooled { instances, scan })) {
             Ok(engine) => {
-                info!(instances, pagemap_scan = scan, "Guests run in pooled memory");
+                debug!(instances, pagemap_scan = scan, "Guests run in pooled memory");
                 return Ok(engine);
             }
-            Err(error) => info!(%error, pagemap_scan = scan, "No such pool on this machine"),
+            Err(error) => debug!(%error, pagemap_scan = scan, "No such pool on this machine"),
         }
     }
     warn!("No pool of guest memory could be set aside: activities start slower");

@@ -42,9 +42,8 @@ pub(super) async fn list(ports: &Ports, config: &Config, output: Output) -> Resu
         println!("no jobs, neither open nor closed in the last day");
     }
     for info in infos {
-        let status = info
-            .close_status
-            .map_or_else(|| "OPEN".to_owned(), |status| status.to_string());
+        let status =
+            info.close_status.map_or_else(|| "OPEN".to_owned(), |status| status.to_string());
         let took = info.close_timestamp.unwrap_or(now).since(info.start_timestamp);
         println!(
             "{:<18} {:<40} {:<28} {}",

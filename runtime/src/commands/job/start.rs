@@ -46,8 +46,7 @@ impl Start {
             .with_context(|| format!("`{}` names no plan: expected Name@version", self.plan))
             .map_err(Failed::usage)?;
         let mut data = self.read_input().map_err(Failed::usage)?;
-        let client =
-            compose::one_client(config, self.client.as_deref()).map_err(Failed::usage)?;
+        let client = compose::one_client(config, self.client.as_deref()).map_err(Failed::usage)?;
         let job_id = match &self.job_id {
             Some(id) => JobId::new(id.as_str()).map_err(Failed::usage)?,
             None => JobId::new(fresh_id()).map_err(Failed::usage)?,

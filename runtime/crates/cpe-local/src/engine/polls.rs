@@ -99,7 +99,10 @@ impl Engine {
     ) -> Result<Option<T>, Closed> {
         match polled {
             Polled::Now(outcome) => Ok(Some(outcome)),
-            Polled::Later(ticket, wait) => ticket.wait(wait, stop).await.map_err(|_| self.closed()),
+            Polled::Later(ticket, wait) => {
+                let wait = wait.min(self.poll_wait());
+                ticket.wait(wait, stop).await.map_err(|_| self.closed())
+            }
         }
     }
 }

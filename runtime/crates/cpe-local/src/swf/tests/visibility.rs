@@ -121,12 +121,15 @@ fn an_execution_is_described_open_and_closed() {
             .collect();
         expect.assert_eq(&lines);
     };
-    show(bench.ok("DescribeWorkflowExecution", request.clone()), expect![[r#"
+    show(
+        bench.ok("DescribeWorkflowExecution", request.clone()),
+        expect![[r#"
         executionInfo {"execution":{"workflowId":"w","runId":"run"},"workflowType":{"name":"W","version":"1"},"startTimestamp":1000000000.0,"executionStatus":"OPEN","cancelRequested":false}
         executionConfiguration {"taskStartToCloseTimeout":"100","executionStartToCloseTimeout":"10000","taskList":{"name":"dl"},"childPolicy":"TERMINATE"}
         openCounts {"openActivityTasks":2,"openDecisionTasks":0,"openTimers":1,"openChildWorkflowExecutions":0,"openLambdaFunctions":0}
         latestActivityTaskTimestamp 1000000000.0
-    "#]]);
+    "#]],
+    );
     bench.pass(10);
     let polled = bench.poll_decision(json!({})).unwrap();
     bench.ok(
@@ -137,13 +140,16 @@ fn an_execution_is_described_open_and_closed() {
         }),
     );
     // What was open at the close stays counted.
-    show(bench.ok("DescribeWorkflowExecution", request), expect![[r#"
+    show(
+        bench.ok("DescribeWorkflowExecution", request),
+        expect![[r#"
         executionInfo {"execution":{"workflowId":"w","runId":"run"},"workflowType":{"name":"W","version":"1"},"startTimestamp":1000000000.0,"closeTimestamp":1000000010.0,"executionStatus":"CLOSED","closeStatus":"COMPLETED","cancelRequested":false}
         executionConfiguration {"taskStartToCloseTimeout":"100","executionStartToCloseTimeout":"10000","taskList":{"name":"dl"},"childPolicy":"TERMINATE"}
         openCounts {"openActivityTasks":2,"openDecisionTasks":0,"openTimers":0,"openChildWorkflowExecutions":0,"openLambdaFunctions":0}
         latestActivityTaskTimestamp 1000000000.0
         latestExecutionContext "ctx"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
