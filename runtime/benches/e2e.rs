@@ -121,8 +121,7 @@ impl Bench {
         let plans = [plan("Row", STEPS, true), plan("Side", STEPS, false), plan("One", 1, false)];
         let plans = plans.map(|text| Arc::new(Plan::parse("bench.yaml", &text).unwrap())).to_vec();
         let clients = Clients::resolve(&config, &ports).await.unwrap();
-        let fleet =
-            Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
+        let fleet = Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
         let stop = CancellationToken::new();
         let pollers = tokio::spawn(fleet.run(stop.clone()));
         let input = ports.queues.queue_url(INPUT).await.unwrap();

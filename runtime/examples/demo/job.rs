@@ -76,11 +76,8 @@ pub(crate) async fn follow(aws: &Aws, sent: &Sent) -> anyhow::Result<Ended> {
     let mut screen = Screen::new();
     let mut clock = Timeline::new(sent.time);
     let mut seen = BTreeSet::new();
-    let receive = Receive {
-        max_messages: 10,
-        wait: Duration::from_secs(20),
-        visibility_timeout: None,
-    };
+    let receive =
+        Receive { max_messages: 10, wait: Duration::from_secs(20), visibility_timeout: None };
     loop {
         for message in aws.queues.receive(&queue, receive).await? {
             aws.queues.delete(&queue, &message.receipt_handle).await?;
@@ -118,10 +115,8 @@ impl Timeline {
 
     fn note(&mut self, event: &Value) {
         let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-        let step = event
-            .pointer("/data/activity/activityId")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let step =
+            event.pointer("/data/activity/activityId").and_then(Value::as_str).unwrap_or_default();
         let name = match kind {
             "WORKFLOW_SCHEDULED" => "START_JOB through SQS into SWF".to_owned(),
             "ACTIVITY_STARTED" => format!("{step}: decided, scheduled and picked up"),

@@ -30,11 +30,7 @@ const EXPECTED: [(&str, ImageFormat, u32, u32); 3] = [
 ];
 
 /// Fetches each output into `folder` and checks it.
-pub(crate) async fn outputs(
-    aws: &Aws,
-    result: &Value,
-    folder: &Path,
-) -> anyhow::Result<Vec<Row>> {
+pub(crate) async fn outputs(aws: &Aws, result: &Value, folder: &Path) -> anyhow::Result<Vec<Row>> {
     for (key, ..) in EXPECTED {
         ensure!(result.to_string().contains(key), "the job's result does not name {key}: {result}");
     }

@@ -25,8 +25,8 @@ use tokio_util::{
 };
 use tracing::{debug, error, info, warn};
 
-use self::{answer::Answer, heartbeat::Pulse, progress::About};
 pub use self::run::{Guests, RunError, SandboxGuests};
+use self::{answer::Answer, heartbeat::Pulse, progress::About};
 use crate::{
     Binding, Worker,
     poller::{Handler, Poller, Source},
@@ -159,9 +159,8 @@ impl Activities {
 
     fn heartbeat_interval(&self, binding: &Binding) -> Duration {
         let third = binding.heartbeat.map(|timeout| timeout / 3);
-        let interval = third.map_or(self.config.max_heartbeat, |third| {
-            third.min(self.config.max_heartbeat)
-        });
+        let interval =
+            third.map_or(self.config.max_heartbeat, |third| third.min(self.config.max_heartbeat));
         interval.max(Duration::from_millis(100))
     }
 }

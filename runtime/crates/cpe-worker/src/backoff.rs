@@ -128,11 +128,8 @@ mod tests {
 
     use super::*;
 
-    const BACKOFF: Backoff = Backoff {
-        min: Duration::from_secs(1),
-        max: Duration::from_secs(4),
-        jitter: Jitter::None,
-    };
+    const BACKOFF: Backoff =
+        Backoff { min: Duration::from_secs(1), max: Duration::from_secs(4), jitter: Jitter::None };
 
     #[test]
     fn waits_double_up_to_a_limit() {

@@ -36,10 +36,8 @@ pub async fn register_domain(ports: &Ports, domain: &DomainName) -> Result<(), R
         workflow_execution_retention_period_in_days: RETENTION_DAYS.to_owned(),
         tags: Vec::new(),
     };
-    register(domain, "the domain".to_owned(), || {
-        ports.workflows.register_domain(request.clone())
-    })
-    .await
+    register(domain, "the domain".to_owned(), || ports.workflows.register_domain(request.clone()))
+        .await
 }
 
 /// Makes the types of all plans unless they exist. Types that exist keep the defaults that they

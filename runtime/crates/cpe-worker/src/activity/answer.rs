@@ -38,12 +38,17 @@ impl Answer {
     pub(crate) fn failed(reason: &str, details: &str, retryable: bool) -> Self {
         Self::Failed {
             reason: reason.chars().take(limits::REASON_CHARS).collect(),
-            details: bounded(details, |details| json!({"details": details, "retryable": retryable})),
+            details: bounded(
+                details,
+                |details| json!({"details": details, "retryable": retryable}),
+            ),
         }
     }
 
     pub(crate) fn canceled(details: &str) -> Self {
-        Self::Canceled { details: bounded(details, |details| json!({"details": details, "retryable": false})) }
+        Self::Canceled {
+            details: bounded(details, |details| json!({"details": details, "retryable": false})),
+        }
     }
 
     /// A result, if SWF can store it.

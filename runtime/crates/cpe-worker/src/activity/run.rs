@@ -187,7 +187,9 @@ impl OutputCap {
 fn remaining(start_to_close: Option<Duration>, elapsed: Duration) -> Duration {
     let whole = start_to_close.unwrap_or(YEAR);
     let margin = (whole / MARGIN_SHARE).min(MAX_MARGIN);
-    whole.saturating_sub(margin).saturating_sub(elapsed).max(Duration::from_millis(1))
+    let left = whole.saturating_sub(margin).saturating_sub(elapsed).as_millis();
+    // Whole milliseconds, because people read the limit where it was broken.
+    Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX).max(1))
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ impl Guests for Scripted {
                 Do::Trap => {
                     let stderr = "last words".to_owned();
                     let message = "unreachable".to_owned();
-                    return Err(SandboxError::Trap { message, backtrace: "f".into(), stderr }.into());
+                    return Err(
+                        SandboxError::Trap { message, backtrace: "f".into(), stderr }.into()
+                    );
                 }
                 Do::Fail(reason) => break Err(reason),
                 Do::Return(result) => break Ok(result),
@@ -84,7 +86,11 @@ fn task(workflow_id: &str, activity: &str) -> ActivityTask {
 type Reply = (&'static str, Result<Value, ErrorKind>);
 
 /// Runs one activity task; each call to SWF with its time, and what the client heard.
-async fn run(task: ActivityTask, script: &[Do], replies: impl IntoIterator<Item = Reply>) -> String {
+async fn run(
+    task: ActivityTask,
+    script: &[Do],
+    replies: impl IntoIterator<Item = Reply>,
+) -> String {
     let (workflows, queues) = (ScriptedWorkflows::default(), ScriptedQueues::default());
     for (operation, reply) in replies {
         workflows.reply(operation, reply);
@@ -156,42 +162,22 @@ async fn progress_is_told_twice_a_second_and_the_last_is_not_lost() {
         script.extend([Do::Beat(first), Do::Sleep(0), Do::Beat(last), Do::Sleep(1)]);
     }
     script.push(Do::Beat("7"));
-    check(
-        &script,
-        [],
-        expect![[r#""#]],
-    )
-    .await;
+    check(&script, [], expect![[r#""#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_obeys_a_cancel_is_answered_as_canceled() {
-    check(
-        &[Do::ObeyCancel],
-        [beat(false), beat(true)],
-        expect![[r#""#]],
-    )
-    .await;
+    check(&[Do::ObeyCancel], [beat(false), beat(true)], expect![[r#""#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_ignores_a_cancel_is_stopped_after_the_grace() {
-    check(
-        &[Do::Sleep(1_000)],
-        [beat(true)],
-        expect![[r#""#]],
-    )
-    .await;
+    check(&[Do::Sleep(1_000)], [beat(true)], expect![[r#""#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_fails_without_a_cancel_has_failed() {
-    check(
-        &[Do::Fail("cpe.canceled")],
-        [],
-        expect![[r#""#]],
-    )
-    .await;
+    check(&[Do::Fail("cpe.canceled")], [], expect![[r#""#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,12 +188,8 @@ async fn an_activity_task_that_is_gone_stops_the_guest_and_is_not_answered() {
         expect![[r#""#]],
     )
     .await;
-    check(
-        &[],
-        [("RespondActivityTaskCompleted", Err(ErrorKind::NotFound))],
-        expect![[r#""#]],
-    )
-    .await;
+    check(&[], [("RespondActivityTaskCompleted", Err(ErrorKind::NotFound))], expect![[r#""#]])
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,12 +215,7 @@ async fn the_three_classes_of_trouble_are_told_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_cannot_be_stored_is_a_failure() {
     check(&[Do::Return("x".repeat(40_000))], [], expect![[r#""#]]).await;
-    check(
-        &[],
-        [("RespondActivityTaskCompleted", Err(ErrorKind::Refused))],
-        expect![[r#""#]],
-    )
-    .await;
+    check(&[], [("RespondActivityTaskCompleted", Err(ErrorKind::Refused))], expect![[r#""#]]).await;
 }
 
 #[tokio::test(start_paused = true)]

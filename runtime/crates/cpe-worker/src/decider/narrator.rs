@@ -75,11 +75,7 @@ impl Narrator {
 }
 
 /// What follows from decisions that are about to be answered, at the time of answering.
-pub(super) fn of_decisions(
-    decisions: &[Decision],
-    started: EventId,
-    now: Timestamp,
-) -> Vec<Fact> {
+pub(super) fn of_decisions(decisions: &[Decision], started: EventId, now: Timestamp) -> Vec<Fact> {
     let told = decisions.iter().enumerate().filter_map(|(index, decision)| {
         let data = match decision {
             Decision::ScheduleActivityTask(scheduled) => EventData::ActivityScheduled {

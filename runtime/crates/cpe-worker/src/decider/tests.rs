@@ -24,10 +24,9 @@ fn event(id: usize, line: &str) -> HistoryEvent {
         ),
         "decision" => ("DecisionTaskScheduled", json!({"taskList": {"name": "t"}})),
         "deciding" => ("DecisionTaskStarted", json!({"scheduledEventId": number(1)})),
-        "decided" => (
-            "DecisionTaskCompleted",
-            json!({"scheduledEventId": 0, "startedEventId": number(1)}),
-        ),
+        "decided" => {
+            ("DecisionTaskCompleted", json!({"scheduledEventId": 0, "startedEventId": number(1)}))
+        }
         "undecided" => (
             "DecisionTaskTimedOut",
             json!({"timeoutType": "START_TO_CLOSE", "scheduledEventId": 0, "startedEventId": 0}),

@@ -176,8 +176,7 @@ mod tests {
 
     #[test]
     fn a_client_starts_only_its_plans() {
-        let limited =
-            Client { plans: Some(["Another".to_owned()].into()), ..client("limited") };
+        let limited = Client { plans: Some(["Another".to_owned()].into()), ..client("limited") };
         check(
             &limited,
             false,

@@ -32,12 +32,7 @@ async fn serve(
     queues.fail_sends(vec![ErrorKind::Unavailable; failing_sends]);
     let worker = worker(&workflows, &queues);
     let client = worker.clients.iter().next().cloned().unwrap();
-    let inbox = Inbox {
-        teller: worker.teller(),
-        client,
-        worker,
-        decider: TaskList::new("decide"),
-    };
+    let inbox = Inbox { teller: worker.teller(), client, worker, decider: TaskList::new("decide") };
     let message = Message {
         message_id: "m".into(),
         receipt_handle: ReceiptHandle("m".into()),
