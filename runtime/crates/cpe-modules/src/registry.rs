@@ -64,6 +64,10 @@ impl Registry {
     }
 
     /// Checks a component, uploads it, then moves the channel to it.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two names and the pusher are texts of one call; a struct for them would say no more"
+    )]
     pub async fn push(
         &self,
         sandbox: &Sandbox,
