@@ -24,11 +24,14 @@ const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
 /// Larger files are not ours.
 const MAX_FILE: u64 = 1 << 30;
+/// Of all files together. The oldest make room for new ones.
+const MAX_TOTAL: u64 = 8 << 30;
 
 /// A folder of compiled modules.
 pub(crate) struct CompileCache {
     dir: PathBuf,
     key: [u8; KEY_BYTES],
+    max_total: u64,
 }
 
 impl CompileCache {
@@ -45,7 +48,8 @@ impl CompileCache {
         if found.mode() & 0o077 != 0 {
             fs::set_permissions(dir, Permissions::from_mode(0o700))?;
         }
-        Ok(Self { dir: dir.to_owned(), key: read_or_make_key(dir)? })
+        let key = read_or_make_key(dir, ours)?;
+        Ok(Self { dir: dir.to_owned(), key, max_total: MAX_TOTAL })
     }
 
     /// The machine code of a module for this engine, if it is there and ours.
@@ -72,7 +76,12 @@ impl CompileCache {
     pub(crate) fn put(&self, name: &EntryName, code: &[u8]) {
         let path = self.dir.join(&name.0);
         match self.write(&path, name, code) {
-            Ok(()) => debug!(path = %path.display(), "Kept a compiled module"),
+            Ok(()) => {
+                debug!(path = %path.display(), "Kept a compiled module");
+                if let Err(error) = self.make_room(&path) {
+                    warn!(%error, "The folder of compiled modules cannot be tidied up");
+                }
+            }
             Err(error) => {
                 warn!(path = %path.display(), %error, "A compiled module cannot be kept");
             }
@@ -86,6 +95,34 @@ impl CompileCache {
         file.write_all(&tag)?;
         file.write_all(code)?;
         file.persist(path)?;
+        Ok(())
+    }
+
+    /// Deletes the oldest files while all together are too much. What a crash left unfinished
+    /// goes the same way.
+    fn make_room(&self, newest: &Path) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let meta = entry.metadata()?;
+            if meta.is_file() && entry.file_name() != KEY_FILE {
+                files.push(((meta.mtime(), meta.mtime_nsec()), meta.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+        for (_, size, path) in files {
+            if total <= self.max_total {
+                break;
+            }
+            if path != newest {
+                match fs::remove_file(&path) {
+                    // Another process tidies up as well.
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => total -= size,
+                }
+            }
+        }
         Ok(())
     }
 
@@ -129,9 +166,9 @@ impl Hasher for StableHasher {
     }
 }
 
-fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
+fn read_or_make_key(dir: &Path, ours: u32) -> io::Result<[u8; KEY_BYTES]> {
     let path = dir.join(KEY_FILE);
-    if let Some(key) = read_key(&path)? {
+    if let Some(key) = read_key(&path, ours)? {
         return Ok(key);
     }
     let mut key = [0; KEY_BYTES];
@@ -142,7 +179,7 @@ fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
         Ok(_) => Ok(key),
         // Another process was faster; both must use the same key.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-            if let Some(key) = read_key(&path)? {
+            if let Some(key) = read_key(&path, ours)? {
                 return Ok(key);
             }
             // What is there is no key: nothing that it signed will be trusted again.
@@ -154,14 +191,15 @@ fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
 }
 
 /// `None` if there is no usable key.
-fn read_key(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
+fn read_key(path: &Path, ours: u32) -> io::Result<Option<[u8; KEY_BYTES]>> {
     let bytes = match read_limited(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    // A key that others could read signs nothing.
-    let private = fs::metadata(path)?.mode() & 0o077 == 0;
+    // A key that others could read, or put there while the folder was open to them, signs nothing.
+    let meta = fs::symlink_metadata(path)?;
+    let private = meta.is_file() && meta.uid() == ours && meta.mode() & 0o077 == 0;
     Ok(<[u8; KEY_BYTES]>::try_from(bytes).ok().filter(|_| private))
 }
 
@@ -224,5 +262,41 @@ mod tests {
         let wary = CompileCache::open(&dir).unwrap();
         assert_eq!(wary.get(&name("a")), None, "signed with a key that others could read");
         assert_eq!(mode(&dir.join(KEY_FILE)), 0o600);
+    }
+
+    #[test]
+    fn a_key_that_somebody_else_put_there_is_no_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(KEY_FILE);
+        fs::write(&path, [7; KEY_BYTES]).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let ours = fs::metadata(&path).unwrap().uid();
+        assert!(read_key(&path, ours).unwrap().is_some());
+        assert!(read_key(&path, ours + 1).unwrap().is_none());
+
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read_key(&link, ours).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = CompileCache::open(dir.path()).unwrap();
+        cache.max_total = 3 * (100 + TAG_BYTES as u64);
+        for (age, file) in ["a", "b", "c"].iter().enumerate() {
+            cache.put(&name(file), &[0; 100]);
+            let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(age as u64);
+            let kept = File::options().write(true).open(dir.path().join(file)).unwrap();
+            kept.set_modified(then).unwrap();
+        }
+        cache.put(&name("d"), &[0; 100]);
+        let kept = ["a", "b", "c", "d"].map(|file| cache.get(&name(file)).is_some());
+        assert_eq!(kept, [false, true, true, true]);
+
+        cache.max_total = 0;
+        cache.put(&name("e"), &[0; 100]);
+        assert!(cache.get(&name("e")).is_some() && cache.get(&name("d")).is_none());
+        assert!(CompileCache::open(dir.path()).unwrap().get(&name("e")).is_some(), "the key stays");
     }
 }

@@ -114,6 +114,25 @@ async fn limits_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_guest_that_only_waits_meets_the_wall_limit() {
+    let mut scene = Scene::new().await;
+    scene.module = scene.sandbox.load("waiting", test_guests::waiting()).await.unwrap();
+    scene.limits.wall = Duration::from_millis(50);
+    // Waiting is no computing: it is not the CPU's limit that ends it.
+    scene.limits.cpu = Duration::from_millis(40);
+    scene.check("n", expect!["cpe.limit.wall: the activity took longer than 50ms"]).await;
+}
+
+#[tokio::test]
+async fn a_store_that_never_answers_meets_the_wall_limit() {
+    let mut scene = Scene::new().await;
+    scene.blobs.insert("media", "in/a", "x");
+    scene.blobs.stall();
+    scene.limits.wall = Duration::from_millis(50);
+    scene.check("gin/a", expect!["cpe.limit.wall: the activity took longer than 50ms"]).await;
+}
+
+#[tokio::test]
 async fn a_trap_shows_where() {
     let details = Scene::new().await.run("t").await.unwrap_err().details();
     assert!(details.contains("\n   0: function 18 at 0x"), "{details}");
