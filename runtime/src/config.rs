@@ -275,8 +275,14 @@ fn read(path: &Path) -> Result<Config, String> {
             .location()
             .map(|at| format!(":{}:{}", at.line(), at.column()))
             .unwrap_or_default();
-        format!("{}{place}: {}", path.display(), error.without_snippet())
+        format!("{}{place}: {}", path.display(), without_place(&error))
     })
+}
+
+/// The message alone: the place is told before it, or is of no use.
+fn without_place(error: &serde_saphyr::Error) -> String {
+    let message = error.without_snippet().to_string();
+    message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())
 }
 
 fn parse_variable<T: DeserializeOwned>(
@@ -288,7 +294,8 @@ fn parse_variable<T: DeserializeOwned>(
     match serde_saphyr::from_str(&value) {
         Ok(parsed) => Some(parsed),
         Err(error) => {
-            problems.push(format!("{name}: {}", error.without_snippet()));
+            let shown: String = value.chars().take(80).flat_map(char::escape_debug).collect();
+            problems.push(format!("{name}: `{shown}`: {}", without_place(&error)));
             None
         }
     }
@@ -338,8 +345,17 @@ mod tests {
         check(
             "clients:\n- {name: a b, input_queue: q, output_queue: o}\n- {name: c, input_queue: q, output_queue: o}\n",
             &[("CPE_DECIDER_MAX_IN_FLIGHT", "many")],
-            expect![[r#""#]],
+            expect![[r#"
+                CPE_DECIDER_MAX_IN_FLIGHT: `many`: invalid u64
+                cpe.yaml:2:10: `a b` is no client name: 1 to 64 letters, digits, `_` or `-`
+                cpe.yaml:3:26: the input queue `q` belongs to another client already; the queue tells who sent a command"#]],
         );
-        check("domian: x\n", &[], expect![[r#""#]]);
+        check(
+            "domian: x\n",
+            &[],
+            expect![
+                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, decider, activities, clients at line 1, column 1"
+            ],
+        );
     }
 }

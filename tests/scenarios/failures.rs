@@ -111,7 +111,7 @@ async fn a_guest_that_says_too_much() {
     misbehave(
         json!({"do": "huge-output", "bytes": 200_000}),
         expect![[r#"
-        cpe.limit.memory "the activity needed more than its 33554432 bytes of memory"
+        cpe.limit.output "the activity's result has more than 65536 bytes"
     "#]],
     )
     .await;

@@ -1,6 +1,12 @@
 //! The harness of the scenario tests: a whole CPE in one process, reached either directly or
 //! through the AWS SDK over loopback, and a client that knows only queues, objects and JSON.
 
+#![allow(clippy::unwrap_used, reason = "a harness of tests fails as tests do")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "events are indexed by their keys, absent ones are null"
+)]
+
 mod client;
 mod programs;
 mod world;

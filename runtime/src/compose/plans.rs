@@ -114,7 +114,19 @@ mod tests {
         check(
             &[("a.yaml", A), ("b.yaml", A), ("c.yaml", "name: C\nstep: 1\n")],
             &["", "missing.yaml"],
-            expect![[r#""#]],
+            expect![[r#"
+                a.yaml and b.yaml are both the plan A@1: a plan that changes gets another version
+                c.yaml:1:1: a plan needs `version`
+                  1 | name: C
+                    | ^
+                c.yaml:1:1: a plan needs `steps`
+                  1 | name: C
+                    | ^
+                c.yaml:2:1: a plan has no key `step`
+                  2 | step: 1
+                    | ^
+                  hint: did you mean `steps`?
+                cannot read missing.yaml: No such file or directory (os error 2)"#]],
         );
     }
 }

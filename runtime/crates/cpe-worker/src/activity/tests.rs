@@ -162,22 +162,71 @@ async fn progress_is_told_twice_a_second_and_the_last_is_not_lost() {
         script.extend([Do::Beat(first), Do::Sleep(0), Do::Beat(last), Do::Sleep(1)]);
     }
     script.push(Do::Beat("7"));
-    check(&script, [], expect![[r#""#]]).await;
+    check(
+        &script,
+        [],
+        expect![[r#"
+        took 3s
+        RecordActivityTaskHeartbeat 6
+        RespondActivityTaskCompleted {}
+        ACTIVITY_STARTED First #6 r:6
+        ACTIVITY_PROGRESS First #6 r:6:1 2
+        ACTIVITY_PROGRESS First #6 r:6:2 4
+        ACTIVITY_PROGRESS First #6 r:6:3 6
+        ACTIVITY_PROGRESS First #6 r:6:4 7
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_obeys_a_cancel_is_answered_as_canceled() {
-    check(&[Do::ObeyCancel], [beat(false), beat(true)], expect![[r#""#]]).await;
+    check(
+        &[Do::ObeyCancel],
+        [beat(false), beat(true)],
+        expect![[r#"
+        took 6s
+        RecordActivityTaskHeartbeat {}
+        RecordActivityTaskHeartbeat {}
+        RespondActivityTaskCanceled {"details":"why","retryable":false}
+        ACTIVITY_STARTED First #6 r:6
+        ACTIVITY_PROGRESS First #6 r:6:1 {}
+        ACTIVITY_PROGRESS First #6 r:6:2 {}
+        ACTIVITY_PROGRESS First #6 r:6:3 {}
+        ACTIVITY_PROGRESS First #6 r:6:4 {}
+        ACTIVITY_PROGRESS First #6 r:6:5 {}
+        ACTIVITY_PROGRESS First #6 r:6:6 {}
+        ACTIVITY_PROGRESS First #6 r:6:7 {}
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_ignores_a_cancel_is_stopped_after_the_grace() {
-    check(&[Do::Sleep(1_000)], [beat(true)], expect![[r#""#]]).await;
+    check(&[Do::Sleep(1_000)], [beat(true)], expect![[r#"
+        took 13s
+        RecordActivityTaskHeartbeat 
+        RecordActivityTaskHeartbeat 
+        RecordActivityTaskHeartbeat 
+        RecordActivityTaskHeartbeat 
+        RespondActivityTaskCanceled {"details":"stopped 10s after it was asked to cancel","retryable":false}
+        ACTIVITY_STARTED First #6 r:6
+    "#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_fails_without_a_cancel_has_failed() {
-    check(&[Do::Fail("cpe.canceled")], [], expect![[r#""#]]).await;
+    check(
+        &[Do::Fail("cpe.canceled")],
+        [],
+        expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed cpe.canceled {"details":"why","retryable":true}
+        ACTIVITY_STARTED First #6 r:6
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,11 +234,23 @@ async fn an_activity_task_that_is_gone_stops_the_guest_and_is_not_answered() {
     check(
         &[Do::Sleep(1_000)],
         [("RecordActivityTaskHeartbeat", Err(ErrorKind::NotFound))],
-        expect![[r#""#]],
+        expect![[r#"
+            took 3s
+            RecordActivityTaskHeartbeat 
+            ACTIVITY_STARTED First #6 r:6
+        "#]],
     )
     .await;
-    check(&[], [("RespondActivityTaskCompleted", Err(ErrorKind::NotFound))], expect![[r#""#]])
-        .await;
+    check(
+        &[],
+        [("RespondActivityTaskCompleted", Err(ErrorKind::NotFound))],
+        expect![[r#"
+        took 0ns
+        RespondActivityTaskCompleted {}
+        ACTIVITY_STARTED First #6 r:6
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,27 +261,65 @@ async fn what_may_pass_is_tried_again() {
             ("RecordActivityTaskHeartbeat", Err(ErrorKind::Throttled)),
             ("RespondActivityTaskCompleted", Err(ErrorKind::Unavailable)),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            took 6s
+            RecordActivityTaskHeartbeat 
+            RecordActivityTaskHeartbeat 
+            RespondActivityTaskCompleted {}
+            RespondActivityTaskCompleted {}
+            ACTIVITY_STARTED First #6 r:6
+        "#]],
     )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_three_classes_of_trouble_are_told_apart() {
-    check(&[Do::Fail("media.odd")], [], expect![[r#""#]]).await;
-    check(&[Do::Trap], [], expect![[r#""#]]).await;
-    check(&[Do::Panic], [], expect![[r#""#]]).await;
+    check(
+        &[Do::Fail("media.odd")],
+        [],
+        expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed media.odd {"details":"why","retryable":true}
+        ACTIVITY_STARTED First #6 r:6
+    "#]],
+    )
+    .await;
+    check(&[Do::Trap], [], expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed cpe.trap {"details":"the activity trapped: unreachable\nlast words\nf","retryable":false}
+        ACTIVITY_STARTED First #6 r:6
+    "#]]).await;
+    check(&[Do::Panic], [], expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed cpe.internal {"details":"CPE itself failed; its log says more","retryable":true}
+        ACTIVITY_STARTED First #6 r:6
+    "#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_result_that_cannot_be_stored_is_a_failure() {
-    check(&[Do::Return("x".repeat(40_000))], [], expect![[r#""#]]).await;
-    check(&[], [("RespondActivityTaskCompleted", Err(ErrorKind::Refused))], expect![[r#""#]]).await;
+    check(&[Do::Return("x".repeat(40_000))], [], expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed cpe.result.too-large {"details":"the result has 40000 characters, of at most 32768","retryable":false}
+        ACTIVITY_STARTED First #6 r:6
+    "#]]).await;
+    check(&[], [("RespondActivityTaskCompleted", Err(ErrorKind::Refused))], expect![[r#"
+        took 0ns
+        RespondActivityTaskCompleted {}
+        RespondActivityTaskFailed cpe.result.refused {"details":"the workflow service refuses the result: scripted","retryable":false}
+        ACTIVITY_STARTED First #6 r:6
+    "#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_this_worker_does_not_know_is_not_run() {
     let unknown = run(task("c.j", "Nothing"), &[], []).await;
     let nobodys = run(task("x.j", "Work"), &[], []).await;
-    expect![[r#""#]].assert_eq(&(unknown + &nobodys));
+    expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed cpe.activity.unknown {"details":"no plan of this worker has a module for Nothing@v1","retryable":true}
+        took 0ns
+        RespondActivityTaskFailed cpe.client.unknown {"details":"the workflow id `x.j` names no client of this worker's configuration","retryable":true}
+    "#]].assert_eq(&(unknown + &nobodys));
 }

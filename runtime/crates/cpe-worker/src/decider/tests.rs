@@ -157,9 +157,34 @@ const ALL_DONE: &str = "
 
 #[tokio::test(start_paused = true)]
 async fn a_job_is_told_from_its_start_to_its_end() {
-    check(BEGUN, expect![[r#""#]]).await;
-    check(FIRST_DONE, expect![[r#""#]]).await;
-    check(ALL_DONE, expect![[r#""#]]).await;
+    check(
+        BEGUN,
+        expect![[r#"
+        JOB_STARTED #1 r:1
+        ACTIVITY_SCHEDULED First #5 r:First:scheduled
+        RespondDecisionTaskCompleted ScheduleActivityTask First {"n":3}
+    "#]],
+    )
+    .await;
+    check(
+        FIRST_DONE,
+        expect![[r#"
+        ACTIVITY_COMPLETED First #7 r:7 {"a":1}
+        ACTIVITY_SCHEDULED Second #11 r:Second:scheduled
+        RespondDecisionTaskCompleted ScheduleActivityTask Second {}
+    "#]],
+    )
+    .await;
+    check(
+        ALL_DONE,
+        expect![[r#"
+        ACTIVITY_STARTED Second #12 r:12
+        ACTIVITY_COMPLETED Second #13 r:13 {}
+        JOB_COMPLETED #17 r:end {"Second":{}}
+        RespondDecisionTaskCompleted CompleteWorkflowExecution {"Second":{}}
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,8 +193,16 @@ async fn failures_and_timeouts_are_told_with_their_reasons() {
         "completed 5 {\"a\":1}",
         "failed 5 media.odd {\"details\":\"why\",\"retryable\":false}",
     );
-    check(&failed, expect![[r#""#]]).await;
-    check(&FIRST_DONE.replace("completed 5 {\"a\":1}", "timeout 5"), expect![[r#""#]]).await;
+    check(&failed, expect![[r#"
+        ACTIVITY_FAILED First #7 r:7 {"reason":"media.odd","details":"why"}
+        JOB_FAILED #11 r:end {"reason":"media.odd","details":{"step":"First","reason":"media.odd","details":"why"}}
+        RespondDecisionTaskCompleted FailWorkflowExecution media.odd {"step":"First","reason":"media.odd","details":{"details":"why","retryable":false}}
+    "#]]).await;
+    check(&FIRST_DONE.replace("completed 5 {\"a\":1}", "timeout 5"), expect![[r#"
+        ACTIVITY_TIMEOUT First #7 r:7 {"reason":"HEARTBEAT","details":""}
+        JOB_FAILED #11 r:end {"reason":"cpe.timeout.heartbeat","details":{"step":"First","reason":"cpe.timeout.heartbeat","details":""}}
+        RespondDecisionTaskCompleted FailWorkflowExecution cpe.timeout.heartbeat {"step":"First","reason":"cpe.timeout.heartbeat","details":""}
+    "#]]).await;
 }
 
 /// The decisions over whole histories, and over what is new to a decider that followed the run.
@@ -201,7 +234,15 @@ async fn a_decider_that_does_not_know_the_run_reads_the_whole_history() {
     world.workflows.reply("GetWorkflowExecutionHistory", page(&events[..10], Some("more")));
     world.workflows.reply("GetWorkflowExecutionHistory", page(&later, None));
     world.decider.handle(task(&events, 8)).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        ACTIVITY_STARTED Second #12 r:12
+        ACTIVITY_COMPLETED Second #13 r:13 {}
+        JOB_COMPLETED #17 r:end {"Second":{}}
+        GetWorkflowExecutionHistory
+        GetWorkflowExecutionHistory
+        RespondDecisionTaskCompleted CompleteWorkflowExecution {"Second":{}}
+    "#]]
+    .assert_eq(&world.text());
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,7 +257,14 @@ async fn all_pages_of_a_history_are_read() {
     world.workflows.reply("PollForDecisionTask", Err(ErrorKind::Throttled));
     world.workflows.reply("PollForDecisionTask", Ok(second));
     world.decider.handle(first).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        ACTIVITY_COMPLETED First #7 r:7 {"a":1}
+        ACTIVITY_SCHEDULED Second #11 r:Second:scheduled
+        PollForDecisionTask
+        PollForDecisionTask
+        RespondDecisionTaskCompleted ScheduleActivityTask Second {}
+    "#]]
+    .assert_eq(&world.text());
     assert_eq!(world.workflows.calls_of("PollForDecisionTask")[0]["nextPageToken"], "two");
 }
 
@@ -229,7 +277,12 @@ async fn nothing_is_decided_that_the_client_was_not_told() {
     // The decision task times out, and the next one tells and decides.
     let again = BEGUN.to_owned() + "undecided\ndecision\ndeciding 5\n";
     world.decider.handle(task(&history(&again), 0)).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        JOB_STARTED #1 r:1
+        ACTIVITY_SCHEDULED First #8 r:First:scheduled
+        RespondDecisionTaskCompleted ScheduleActivityTask First {"n":3}
+    "#]]
+    .assert_eq(&world.text());
 }
 
 /// Whatever comes in between, the outcome that was told is the one that is decided.
@@ -243,14 +296,29 @@ async fn a_refused_closing_decision_is_made_again_even_if_a_cancel_came_in_betwe
     let events = history(&refused);
     world.workflows.reply("GetWorkflowExecutionHistory", Ok(json!({"events": events})));
     world.decider.handle(task(&events, 14)).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        ACTIVITY_STARTED Second #12 r:12
+        ACTIVITY_COMPLETED Second #13 r:13 {}
+        JOB_COMPLETED #17 r:end {"Second":{}}
+        JOB_COMPLETED #22 r:end {"Second":{}}
+        RespondDecisionTaskCompleted CompleteWorkflowExecution {"Second":{}}
+        GetWorkflowExecutionHistory
+        RespondDecisionTaskCompleted CompleteWorkflowExecution {"Second":{}}
+    "#]]
+    .assert_eq(&world.text());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_that_comes_in_time_cancels() {
     let canceled = BEGUN.to_owned()
         + "decided 3\nschedule First Work\nstarted 5\ncancel\ndecision\ndeciding 8\n";
-    check(&canceled, expect![[r#""#]]).await;
+    check(
+        &canceled,
+        expect![[r#"
+        RespondDecisionTaskCompleted RequestCancelActivityTask First
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +327,15 @@ async fn a_decision_task_that_somebody_else_answered_is_no_error() {
     world.workflows.reply("RespondDecisionTaskCompleted", Err(ErrorKind::NotFound));
     world.decider.handle(task(&history(BEGUN), 0)).await;
     world.decider.handle(task(&history(FIRST_DONE), 2)).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        JOB_STARTED #1 r:1
+        ACTIVITY_SCHEDULED First #5 r:First:scheduled
+        ACTIVITY_COMPLETED First #7 r:7 {"a":1}
+        ACTIVITY_SCHEDULED Second #11 r:Second:scheduled
+        RespondDecisionTaskCompleted ScheduleActivityTask First {"n":3}
+        RespondDecisionTaskCompleted ScheduleActivityTask Second {}
+    "#]]
+    .assert_eq(&world.text());
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +353,10 @@ async fn an_execution_of_nobody_here_is_followed_in_silence() {
     let mut nobodys = task(&history(BEGUN), 0);
     nobodys.workflow_execution.workflow_id = "by-hand".into();
     world.decider.handle(nobodys).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        RespondDecisionTaskCompleted ScheduleActivityTask First {"n":3}
+    "#]]
+    .assert_eq(&world.text());
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +373,10 @@ async fn an_unknown_plan_is_left_to_others_until_nobody_has_it() {
     unknown.events = history(&text);
     unknown.started_event_id = EventId(33);
     world.decider.handle(unknown).await;
-    expect![[r#""#]].assert_eq(&world.text());
+    expect![[r#"
+        JOB_FAILED #35 r:end {"reason":"cpe.plan.unknown","details":{"details":"no decider of the task list decide has the plan New@1: 10 decision tasks in a row were not answered"}}
+        RespondDecisionTaskCompleted FailWorkflowExecution cpe.plan.unknown {"details":"no decider of the task list decide has the plan New@1: 10 decision tasks in a row were not answered"}
+    "#]].assert_eq(&world.text());
 }
 
 #[test]

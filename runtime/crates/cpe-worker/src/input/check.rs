@@ -161,7 +161,7 @@ mod tests {
                 data.client.name: commands on this queue are those of c, and the message says `e`
                 data.workflow.domain: `other` is not the domain of this queue, d
                 data.workflow: no plan Two\n@2: c may start Two@1
-                data: has 40105 characters, and SWF takes at most 32768
+                data: has 40092 characters, and SWF takes at most 32768
             "#]],
         );
         check(
