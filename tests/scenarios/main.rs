@@ -3,6 +3,12 @@
 //! Most scenarios run twice, with the ports straight on the engine and through the AWS SDK over
 //! loopback, and must tell the same both times.
 
+#![allow(clippy::unwrap_used, reason = "all of this is a test")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "events are indexed by their keys, absent ones are null"
+)]
+
 mod cancel;
 mod failures;
 mod plans;
