@@ -126,7 +126,11 @@ pub struct ContinueAsNewWorkflowExecution {
     pub task_start_to_close_timeout: Option<Timeout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_policy: Option<ChildPolicy>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_type_version: Option<String>,
@@ -205,7 +209,11 @@ pub struct StartChildWorkflowExecution {
     pub task_start_to_close_timeout: Option<Timeout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_policy: Option<ChildPolicy>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda_role: Option<String>,

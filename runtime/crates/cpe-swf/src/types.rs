@@ -218,6 +218,15 @@ impl<'de> Deserialize<'de> for Timeout {
     }
 }
 
+/// Texts of a list, nulls among them left out: some clients send one for "none", and SWF takes it
+/// and gives it back, in histories too.
+pub(crate) fn without_nulls<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    let list = Vec::<Option<String>>::deserialize(deserializer)?;
+    Ok(list.into_iter().flatten().collect())
+}
+
 macro_rules! wire_enums {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident $wire:literal),* $(,)? })*) => {$(
         $(#[$doc])*

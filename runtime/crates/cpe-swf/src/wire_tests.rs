@@ -21,8 +21,12 @@ fn round_trip<T: Serialize + DeserializeOwned>(what: &str, wire: &Value) {
     assert_eq!(difference, None, "{what}\nread:    {wire}\nwritten: {written}");
 }
 
-/// What may be said or left out: a flag that is off, an event that does not exist.
+/// What may be said or left out: a flag that is off, an event that does not exist, a list of
+/// nothing.
 fn is_implied(value: &Value) -> bool {
+    if let Value::Array(items) = value {
+        return items.iter().all(Value::is_null);
+    }
     value.as_bool() == Some(false) || value.as_i64() == Some(0)
 }
 

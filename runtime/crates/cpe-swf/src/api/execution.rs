@@ -42,7 +42,11 @@ pub struct StartWorkflowExecutionRequest {
     pub input: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_start_to_close_timeout: Option<Timeout>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_start_to_close_timeout: Option<Timeout>,

@@ -145,7 +145,11 @@ pub struct WorkflowExecutionInfo {
     pub close_status: Option<CloseStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<WorkflowExecution>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     #[serde(default)]
     pub cancel_requested: bool,

@@ -23,7 +23,11 @@ pub struct StartChildWorkflowExecutionInitiated {
     pub child_policy: ChildPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_start_to_close_timeout: Option<Timeout>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda_role: Option<String>,

@@ -19,7 +19,11 @@ pub struct WorkflowExecutionStarted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_priority: Option<String>,
     pub workflow_type: WorkflowType,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_execution_run_id: Option<RunId>,
@@ -120,7 +124,11 @@ pub struct WorkflowExecutionContinuedAsNew {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_start_to_close_timeout: Option<Timeout>,
     pub child_policy: ChildPolicy,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::types::without_nulls",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tag_list: Vec<String>,
     pub workflow_type: WorkflowType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
