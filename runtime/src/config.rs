@@ -354,7 +354,7 @@ mod tests {
             "domian: x\n",
             &[],
             expect![
-                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, decider, activities, clients at line 1, column 1"
+                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, decider, activities, clients"
             ],
         );
     }

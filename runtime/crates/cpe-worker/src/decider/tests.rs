@@ -99,7 +99,7 @@ impl World {
             text += operation;
             for decision in request["decisions"].as_array().into_iter().flatten() {
                 let kind = decision["decisionType"].as_str().unwrap();
-                let attributes = decision.as_object().unwrap().values().last().unwrap();
+                let attributes = decision.as_object().unwrap().values().next_back().unwrap();
                 let said: Vec<_> = ["activityId", "input", "result", "reason", "details"]
                     .iter()
                     .filter_map(|key| attributes.get(*key).and_then(Value::as_str))
