@@ -21,8 +21,8 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-const DEFAULT_COMPONENT: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target/activities/misbehave.wasm");
+/// Among what `cargo xtask guests` builds, three folders above this program.
+const DEFAULT_COMPONENT: &str = "activities/noop.wasm";
 const INPUT: &str = r#"{"do":"noop"}"#;
 const ROUNDS: usize = 60;
 const RUNS_PER_ROUND: u32 = 200;
@@ -268,14 +268,16 @@ async fn measure(bytes: &[u8]) -> Measured {
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let (mut path, mut json) = (DEFAULT_COMPONENT.to_owned(), false);
+    let program = std::env::current_exe().unwrap();
+    let (mut path, mut json) = (program.ancestors().nth(3).unwrap().join(DEFAULT_COMPONENT), false);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--output" => json = arguments.next().as_deref() == Some("json"),
-            _ => path = argument,
+            _ => path = argument.into(),
         }
     }
     let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+        let path = path.display();
         panic!("{path}: {error} (build it with `cargo xtask guests`, or name a component)")
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
