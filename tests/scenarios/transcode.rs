@@ -54,7 +54,7 @@ async fn a_photograph_becomes_what_was_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_event_has_jobid_seq_and_eventid_in_order() {
+async fn every_event_has_jobid_seq_and_an_eventid_of_its_own() {
     check(
         options,
         async |_, client| {
