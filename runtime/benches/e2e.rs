@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use cpe::{
 };
 use cpe_local::{Local, LocalConfig, Storage};
 use cpe_plan::Plan;
-use cpe_ports::{Clock, OutgoingMessage, QueueUrl, Receive, SystemClock};
+use cpe_ports::{Clock, MAX_BATCH, OutgoingMessage, QueueUrl, Receive, SystemClock};
 use cpe_swf::{
     DomainName, EventAttributes, HistoryEvent, Timestamp, WorkflowExecution,
     api::{
@@ -36,6 +36,8 @@ const STEPS: usize = 300;
 const JOBS: usize = 2_000;
 const ROUNDS: usize = 5;
 const JOB_ROUNDS: usize = 3;
+/// Receives that the client has open at a time.
+const RECEIVERS: usize = 4;
 const INPUT: &str = "bench-in";
 const OUTPUT: &str = "bench-out";
 /// How often the bench looks whether a run has ended; its time is taken from the history.
@@ -129,60 +131,75 @@ impl Bench {
         Self { ports, config, input, output, local, stop, pollers, _folder: folder }
     }
 
-    async fn send(&self, job_id: &str, plan: &str) {
-        let message = json!({
-            "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id,
-            "data": {"workflow": {"name": plan, "version": "1"}},
-        });
-        let message = OutgoingMessage::new(message.to_string());
-        self.ports.queues.send(&self.input, message).await.unwrap();
+    async fn send(&self, job_ids: &[String], plan: &str) {
+        let message = |job_id| {
+            let message = json!({
+                "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id,
+                "data": {"workflow": {"name": plan, "version": "1"}},
+            });
+            OutgoingMessage::new(message.to_string())
+        };
+        let messages = job_ids.iter().map(message).collect();
+        for sent in self.ports.queues.send_batch(&self.input, messages).await.unwrap() {
+            sent.unwrap();
+        }
     }
 
     /// Runs one execution; its history. Events wait in the queue until it has ended.
     async fn execution(&self, job_id: &str, plan: &str) -> Vec<HistoryEvent> {
-        self.send(job_id, plan).await;
+        self.send(&[job_id.to_owned()], plan).await;
         let id = format!("bench.{job_id}");
         while self.closed(&id).await.is_none() {
             tokio::time::sleep(LOOK).await;
         }
-        self.drain(|event| event["type"] == "JOB_COMPLETED", 1).await;
+        self.drain(1).await;
         self.history(&id).await
     }
 
-    /// Sends many one-step jobs and receives all their events; jobs per second.
+    /// Sends many one-step jobs and receives all their events, in batches; jobs per second.
     async fn jobs(&self, round: usize) -> f64 {
         let start = Instant::now();
+        let jobs: Vec<_> = (0..JOBS).map(|job| format!("jobs-{round}-{job}")).collect();
         let sending = async {
-            for job in 0..JOBS {
-                self.send(&format!("jobs-{round}-{job}"), "One").await;
+            for batch in jobs.chunks(MAX_BATCH) {
+                self.send(batch, "One").await;
             }
         };
-        let receiving = self.drain(|event| event["type"] == "JOB_COMPLETED", JOBS);
+        let receiving = self.drain(JOBS);
         tokio::join!(sending, receiving);
         JOBS as f64 / start.elapsed().as_secs_f64()
     }
 
-    /// Receives and deletes until `count` different events satisfied `last`.
-    async fn drain(&self, last: impl Fn(&Value) -> bool, count: usize) {
+    /// Receives and deletes until `count` jobs have ended.
+    async fn drain(&self, count: usize) {
+        let ended = Mutex::new(BTreeSet::new());
+        let receivers = (0..RECEIVERS).map(|_| async {
+            while ended.lock().unwrap().len() < count {
+                let jobs = self.receive().await;
+                ended.lock().unwrap().extend(jobs);
+            }
+        });
+        // The others may wait for what will not come any more.
+        futures::future::select_all(receivers.map(Box::pin)).await;
+    }
+
+    /// Receives and deletes a batch of events; the jobs that ended in it.
+    async fn receive(&self) -> Vec<String> {
         let receive =
             Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
-        let mut seen = BTreeSet::new();
-        while seen.len() < count {
-            let messages = self.ports.queues.receive(&self.output, receive).await.unwrap();
-            let deletes = messages
-                .iter()
-                .map(|message| self.ports.queues.delete(&self.output, &message.receipt_handle));
-            for deleted in futures::future::join_all(deletes).await {
-                deleted.unwrap();
-            }
-            for message in messages {
-                let event: Value = serde_json::from_str(&message.body).unwrap();
-                assert!(event["type"] != "JOB_FAILED", "{event}");
-                if last(&event) {
-                    seen.insert(event["jobId"].to_string());
-                }
-            }
+        let messages = self.ports.queues.receive(&self.output, receive).await.unwrap();
+        if messages.is_empty() {
+            return Vec::new();
         }
+        let receipts = messages.iter().map(|message| message.receipt_handle.clone()).collect();
+        let deleted = self.ports.queues.delete_batch(&self.output, receipts).await.unwrap();
+        deleted.into_iter().collect::<Result<(), _>>().unwrap();
+        let events = messages.iter().map(|m| serde_json::from_str::<Value>(&m.body).unwrap());
+        let ended = events.filter(|event| {
+            assert!(event["type"] != "JOB_FAILED", "{event}");
+            event["type"] == "JOB_COMPLETED"
+        });
+        ended.map(|event| event["jobId"].to_string()).collect()
     }
 
     async fn closed(&self, workflow_id: &str) -> Option<WorkflowExecution> {

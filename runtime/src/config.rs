@@ -118,14 +118,14 @@ impl Default for ModulesSection {
 
 impl Default for DeciderSection {
     fn default() -> Self {
-        Self { task_list: "cpe-decider".to_owned(), max_in_flight: 8 }
+        Self { task_list: "cpe-decider".to_owned(), max_in_flight: 64 }
     }
 }
 
 impl Default for ActivitiesSection {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { max_in_flight: cores * 8, cancel_grace: 10 }
+        Self { max_in_flight: cores * 16, cancel_grace: 10 }
     }
 }
 

@@ -19,10 +19,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// Builds what the client needs; answers the modules that it pushes.
 pub(crate) fn build() -> anyhow::Result<Vec<Built>> {
-    let mut built = guests::build()?;
+    println!("building cpe and its activities (the first time takes some minutes)");
+    let mut built = guests::build_beside_program()?;
     built.retain(|module| MODULES.contains(&module.name.as_str()));
-    println!("building cpe (the first time takes some minutes)");
-    shell::build_program()?;
     Ok(built)
 }
 

@@ -68,6 +68,17 @@ pub(crate) fn build() -> anyhow::Result<Vec<Built>> {
         .collect()
 }
 
+/// Builds all guests and the program side by side: near its end each of the two builds waits for
+/// single crates, and the other has work then.
+pub(crate) fn build_beside_program() -> anyhow::Result<Vec<Built>> {
+    let (guests, program) = std::thread::scope(|scope| {
+        let program = scope.spawn(shell::build_program);
+        (build(), program.join())
+    });
+    program.map_err(|_| anyhow::anyhow!("building the program panicked"))??;
+    guests
+}
+
 /// Where cargo puts what it builds for this workspace.
 pub(crate) fn target_folder() -> PathBuf {
     let named = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"].map(std::env::var_os);

@@ -70,9 +70,8 @@ fn main() -> ExitCode {
 /// Guests first: the scenario tests run them. Then every test of the workspace, by nextest
 /// where it is installed.
 fn test(filter: &[String]) -> anyhow::Result<()> {
-    guests::build()?;
     // Tests start the program itself.
-    shell::build_program()?;
+    guests::build_beside_program()?;
     let nextest = shell::succeeds("cargo", ["nextest", "--version"]);
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
     let targets: &[&str] = &["--workspace", "--lib", "--bins", "--tests"];

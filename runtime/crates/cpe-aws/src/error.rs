@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, fmt};
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sqs::types::BatchResultErrorEntry;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use cpe_ports::{Error, ErrorKind};
@@ -87,6 +88,17 @@ where
         fault = fault.with_code(code);
     }
     if silent { fault.with_source(error) } else { fault }
+}
+
+/// Why one entry of a batch failed.
+pub(crate) fn entry_error(entry: &BatchResultErrorEntry) -> Error {
+    let kind = match kind_of_code(&entry.code) {
+        Some(kind) => kind,
+        None if entry.sender_fault => ErrorKind::Refused,
+        None => ErrorKind::Unavailable,
+    };
+    let message = entry.message.as_deref().filter(|message| !message.is_empty());
+    Error::new(kind, message.unwrap_or(&entry.code)).with_code(&entry.code)
 }
 
 /// By the service's code; by the status of HTTP where the code says nothing.

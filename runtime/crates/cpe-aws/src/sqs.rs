@@ -5,13 +5,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::{
     Client,
-    types::{MessageSystemAttributeName, QueueAttributeName},
+    types::{
+        BatchResultErrorEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+        QueueAttributeName, SendMessageBatchRequestEntry,
+    },
 };
 use cpe_ports::{
-    Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive,
+    BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
+    ReceiptHandle, Receive,
 };
 
-use crate::{endpoint::Place, error::port_error};
+use crate::{
+    endpoint::Place,
+    error::{entry_error, port_error},
+};
 
 const MAX_WAIT: Duration = Duration::from_secs(20);
 const MAX_MESSAGES: u32 = 10;
@@ -78,6 +85,30 @@ impl MessageQueue for Sqs {
             .map_err(|e| port_error(&self.place, format!("a message to {queue}"), e))
     }
 
+    async fn send_batch(
+        &self,
+        queue: &QueueUrl,
+        messages: Vec<OutgoingMessage>,
+    ) -> Result<BatchOutcome, Error> {
+        let entry = |(index, message): (usize, OutgoingMessage)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(message.body)
+                .set_message_group_id(message.group_id)
+                .set_message_deduplication_id(message.deduplication_id)
+                .build()
+        };
+        let count = messages.len();
+        let entries: Result<_, _> = messages.into_iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|e| Error::new(ErrorKind::Refused, e.to_string()))?;
+        let request = self.client.send_message_batch().queue_url(&queue.0);
+        let answer = request.set_entries(Some(entries)).send().await;
+        let answer =
+            answer.map_err(|e| port_error(&self.place, format!("messages to {queue}"), e))?;
+        let accepted = answer.successful.iter().map(|entry| entry.id.as_str());
+        self.outcome(count, accepted, &answer.failed)
+    }
+
     async fn delete(&self, queue: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error> {
         self.client
             .delete_message()
@@ -87,6 +118,27 @@ impl MessageQueue for Sqs {
             .await
             .map(drop)
             .map_err(|e| port_error(&self.place, format!("a message of {queue}"), e))
+    }
+
+    async fn delete_batch(
+        &self,
+        queue: &QueueUrl,
+        receipts: Vec<ReceiptHandle>,
+    ) -> Result<BatchOutcome, Error> {
+        let entry = |(index, receipt): (usize, &ReceiptHandle)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(&receipt.0)
+                .build()
+        };
+        let entries: Result<_, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|e| Error::new(ErrorKind::Refused, e.to_string()))?;
+        let request = self.client.delete_message_batch().queue_url(&queue.0);
+        let answer = request.set_entries(Some(entries)).send().await;
+        let answer =
+            answer.map_err(|e| port_error(&self.place, format!("messages of {queue}"), e))?;
+        let accepted = answer.successful.iter().map(|entry| entry.id.as_str());
+        self.outcome(receipts.len(), accepted, &answer.failed)
     }
 
     async fn change_visibility(
@@ -133,6 +185,27 @@ impl Sqs {
             body: message.body.unwrap_or_default(),
             receive_count: count,
         })
+    }
+
+    /// Entries are named by their index. One that the answer does not mention may come back.
+    fn outcome<'a>(
+        &self,
+        count: usize,
+        accepted: impl Iterator<Item = &'a str>,
+        failed: &[BatchResultErrorEntry],
+    ) -> Result<BatchOutcome, Error> {
+        let silent = || Err(self.broken("says nothing about an entry of a batch"));
+        let mut outcome: BatchOutcome = std::iter::repeat_with(silent).take(count).collect();
+        let accepted = accepted.map(|id| (id, Ok(())));
+        let failed = failed.iter().map(|entry| (entry.id.as_str(), Err(entry_error(entry))));
+        for (id, became) in accepted.chain(failed) {
+            let index = id.parse::<usize>().ok().and_then(|index| outcome.get_mut(index));
+            match index {
+                Some(entry) => *entry = became,
+                None => return Err(self.broken(&format!("answers an entry {id} nobody sent"))),
+            }
+        }
+        Ok(outcome)
     }
 
     fn broken(&self, what: &str) -> Error {

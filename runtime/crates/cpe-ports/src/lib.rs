@@ -19,6 +19,9 @@ pub use self::{
     },
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind},
-    queue::{Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive},
+    queue::{
+        BatchOutcome, MAX_BATCH, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle,
+        Receive,
+    },
     workflow::WorkflowService,
 };

@@ -6,6 +6,14 @@ use async_trait::async_trait;
 
 use crate::Error;
 
+/// Entries of one batch at most.
+///
+/// [Quotas of SQS](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
+pub const MAX_BATCH: usize = 10;
+
+/// What became of each entry of a batch, in the order of the entries.
+pub type BatchOutcome = Vec<Result<(), Error>>;
+
 /// Where a queue is: its URL, as SQS gives it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueUrl(pub String);
@@ -68,7 +76,24 @@ pub trait MessageQueue: Send + Sync + fmt::Debug + 'static {
 
     async fn send(&self, queue: &QueueUrl, message: OutgoingMessage) -> Result<(), Error>;
 
+    /// Sends up to [`MAX_BATCH`] messages in one request, in their order.
+    ///
+    /// Each is accepted or not by itself: an error of the call says that no entry's fate is
+    /// known. All bodies together must fit what the queue takes in one request.
+    async fn send_batch(
+        &self,
+        queue: &QueueUrl,
+        messages: Vec<OutgoingMessage>,
+    ) -> Result<BatchOutcome, Error>;
+
     async fn delete(&self, queue: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error>;
+
+    /// Deletes up to [`MAX_BATCH`] messages in one request, each by itself.
+    async fn delete_batch(
+        &self,
+        queue: &QueueUrl,
+        receipts: Vec<ReceiptHandle>,
+    ) -> Result<BatchOutcome, Error>;
 
     /// Hides the message for `timeout` from now on; zero shows it again at once.
     async fn change_visibility(

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Of one task list.
-const MAX_POLLS: usize = 8;
+const MAX_POLLS: usize = 16;
 
 #[derive(Debug, Clone)]
 pub struct ActivitiesConfig {

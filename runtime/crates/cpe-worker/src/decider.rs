@@ -60,7 +60,7 @@ const UNANSWERED: usize = 10;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 /// Events applied before others get their turn on the thread.
 const FOLD_AT_A_TIME: usize = 512;
-const MAX_POLLS: usize = 4;
+const MAX_POLLS: usize = 16;
 
 #[derive(Debug, Clone)]
 pub struct DeciderConfig {

@@ -10,9 +10,10 @@ mod start;
 
 use std::{sync::Arc, time::Duration};
 
-use cpe_ports::{Error, Message, Receive};
+use cpe_ports::{Error, MAX_BATCH, Message, ReceiptHandle, Receive};
 use cpe_protocol::{BadCommand, ClientName, Command, EventData, JobEvent, JobId, Problem};
 use cpe_swf::TaskList;
+use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -103,7 +104,10 @@ impl Source for Messages {
 
 impl Handler<Vec<Message>> for Inbox {
     async fn handle(&self, messages: Vec<Message>) {
-        futures::future::join_all(messages.into_iter().map(|message| self.serve(message))).await;
+        let serving: FuturesUnordered<_> = messages.into_iter().map(|m| self.serve(m)).collect();
+        // Those that are done at the same time go together; none waits for one that takes long.
+        let done = serving.filter_map(async |receipt| receipt).ready_chunks(MAX_BATCH);
+        done.for_each(|receipts| self.delete(receipts)).await;
     }
 }
 
@@ -117,21 +121,14 @@ enum Served {
 }
 
 impl Inbox {
-    async fn serve(&self, message: Message) {
+    /// Answers the receipt of a message that can go.
+    async fn serve(&self, message: Message) -> Option<ReceiptHandle> {
         let served = match Command::parse(&message.body) {
             Ok(Command::StartJob(job)) => self.start_job(job, message.receive_count).await,
             Err(bad) => self.refuse(bad).await,
         };
-        let queues = &self.worker.ports.queues;
-        let (queue, receipt) = (&self.client.input, &message.receipt_handle);
         match served {
-            Served::Done => {
-                let delete = || queues.delete(queue, receipt);
-                let deleted = retrying(self.worker.backoff, DELETE_PATIENCE, delete).await;
-                if let Err(error) = deleted {
-                    warn!(client = %self.client.name, %error, "A message could not be deleted");
-                }
-            }
+            Served::Done => Some(message.receipt_handle),
             Served::Later(error) => {
                 let times = message.receive_count;
                 let hidden = self.hide_after(times);
@@ -139,9 +136,22 @@ impl Inbox {
                     client = %self.client.name, times, %error, ?hidden,
                     "A command could not be served yet: it comes again"
                 );
+                let (queues, queue) = (&self.worker.ports.queues, &self.client.input);
                 // If this fails the queue's own timeout holds.
-                let _ = queues.change_visibility(queue, receipt, hidden).await;
+                let _ = queues.change_visibility(queue, &message.receipt_handle, hidden).await;
+                None
             }
+        }
+    }
+
+    async fn delete(&self, receipts: Vec<ReceiptHandle>) {
+        let (queues, queue) = (&self.worker.ports.queues, &self.client.input);
+        let delete = || queues.delete_batch(queue, receipts.clone());
+        let deleted = retrying(self.worker.backoff, DELETE_PATIENCE, delete).await;
+        // One that was not deleted comes back, and is served again.
+        let failed = deleted.and_then(|outcome| outcome.into_iter().collect::<Result<(), _>>());
+        if let Err(error) = failed {
+            warn!(client = %self.client.name, %error, "A message could not be deleted");
         }
     }
 

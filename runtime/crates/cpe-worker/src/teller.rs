@@ -5,18 +5,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cpe_ports::{Error, ErrorKind, MessageQueue, OutgoingMessage, QueueUrl};
+use cpe_ports::{Error, ErrorKind, MAX_BATCH, MessageQueue, OutgoingMessage, QueueUrl};
 use cpe_protocol::JobEvent;
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Mutex;
 use tracing::warn;
 
 use crate::{Backoff, Ports, backoff::retrying};
 
 /// Well below the time that a decision may take, so that it can still be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// So few events are sent one after the other, so that they mostly arrive in order.
-const IN_ORDER: usize = 8;
-const AT_A_TIME: usize = 16;
+/// Batches at a time.
+const AT_A_TIME: usize = 4;
+/// Bodies of one batch together, at most, which every SQS takes: AWS takes four times as much.
+const BATCH_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Teller {
@@ -45,24 +47,77 @@ impl Teller {
         }
     }
 
-    /// Sends all, or answers the first error that stayed.
+    /// Sends all, or answers the first error that stayed. Only a FIFO queue keeps their order.
     pub(crate) async fn tell_all(
         &self,
         queue: &QueueUrl,
         events: Vec<JobEvent>,
     ) -> Result<(), Error> {
-        let at_a_time = if events.len() <= IN_ORDER { 1 } else { AT_A_TIME };
-        stream::iter(events)
-            .map(|event| async move { self.tell(queue, &event).await })
+        if let [event] = &*events {
+            return self.tell(queue, event).await;
+        }
+        let batches = batches(events.iter().map(|event| message(queue, event)));
+        let at_a_time = if is_fifo(queue) { 1 } else { AT_A_TIME };
+        stream::iter(batches)
+            .map(|batch| self.send_batch(queue, batch))
             .buffered(at_a_time)
             .try_collect()
             .await
     }
+
+    async fn send_batch(&self, queue: &QueueUrl, batch: Vec<OutgoingMessage>) -> Result<(), Error> {
+        let unsent = Mutex::new(batch);
+        let send = || async {
+            let batch = unsent.lock().await.clone();
+            let outcome = self.queues.send_batch(queue, batch.clone()).await?;
+            let mut failed = Ok(());
+            let mut again = Vec::new();
+            for (message, sent) in batch.into_iter().zip(outcome) {
+                if let Err(error) = sent {
+                    again.push(message);
+                    failed = failed.and(Err(error));
+                }
+            }
+            *unsent.lock().await = again;
+            failed
+        };
+        match retrying(self.backoff, PATIENCE, send).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                warn!(%queue, %error, "Nobody hears events: the client's queue does not exist");
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+}
+
+/// In their order, each as large as SQS takes it.
+fn batches(messages: impl Iterator<Item = OutgoingMessage>) -> Vec<Vec<OutgoingMessage>> {
+    let mut batches: Vec<Vec<OutgoingMessage>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        let size = message.body.len();
+        match batches.last_mut() {
+            Some(last) if last.len() < MAX_BATCH && bytes + size <= BATCH_BYTES => {
+                bytes += size;
+                last.push(message);
+            }
+            _ => {
+                bytes = size;
+                batches.push(vec![message]);
+            }
+        }
+    }
+    batches
+}
+
+fn is_fifo(queue: &QueueUrl) -> bool {
+    queue.0.ends_with(".fifo")
 }
 
 fn message(queue: &QueueUrl, event: &JobEvent) -> OutgoingMessage {
     let body = sendable(event.to_json().to_string());
-    if !queue.0.ends_with(".fifo") {
+    if !is_fifo(queue) {
         return OutgoingMessage::new(body);
     }
     let group = event.execution.as_ref().map(|execution| execution.workflow_id.to_string());
@@ -115,6 +170,32 @@ mod tests {
         queues.fail_sends([ErrorKind::Refused]);
         teller.tell(&out, &event("{}")).await.unwrap_err();
         assert_eq!(queues.sent(&out).len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_batch_only_what_failed_is_sent_again() {
+        let queues = ScriptedQueues::default();
+        let teller = Teller::new(&ports(&queues), Backoff::default());
+        let out = QueueUrl("out".into());
+        let events: Vec<_> = ["1", "2", "3"].map(event).into();
+        queues.fail_sends([ErrorKind::Throttled]);
+        teller.tell_all(&out, events.clone()).await.unwrap();
+        let results: Vec<_> =
+            queues.sent(&out).iter().map(|e| e["data"]["result"].clone()).collect();
+        assert_eq!(results, [2, 3, 1], "the first failed and came last");
+        queues.fail_sends([ErrorKind::Refused]);
+        teller.tell_all(&out, events).await.unwrap_err();
+    }
+
+    #[test]
+    fn batches_are_what_sqs_takes() {
+        let sizes = |sizes: &[usize]| -> Vec<usize> {
+            let messages = sizes.iter().map(|size| OutgoingMessage::new("x".repeat(*size)));
+            batches(messages).iter().map(Vec::len).collect()
+        };
+        assert_eq!(sizes(&[1; 23]), [10, 10, 3]);
+        assert_eq!(sizes(&[BATCH_BYTES, 1, BATCH_BYTES - 1, 1, 900_000, 1]), [1, 2, 1, 1, 1]);
+        assert_eq!(sizes(&[]), [0; 0]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use cpe_plan::Plan;
 use cpe_ports::{
-    Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive,
-    WorkflowService,
+    BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
+    ReceiptHandle, Receive, WorkflowService,
     testing::{ManualClock, MemoryBlobs},
 };
 use cpe_protocol::ClientName;
@@ -175,6 +175,30 @@ impl MessageQueue for ScriptedQueues {
         let body = serde_json::from_str(&message.body).unwrap();
         queues.sent.entry(queue.clone()).or_default().push(body);
         Ok(())
+    }
+
+    async fn send_batch(
+        &self,
+        queue: &QueueUrl,
+        messages: Vec<OutgoingMessage>,
+    ) -> Result<BatchOutcome, Error> {
+        let mut outcome = Vec::new();
+        for message in messages {
+            outcome.push(self.send(queue, message).await);
+        }
+        Ok(outcome)
+    }
+
+    async fn delete_batch(
+        &self,
+        queue: &QueueUrl,
+        receipts: Vec<ReceiptHandle>,
+    ) -> Result<BatchOutcome, Error> {
+        let mut outcome = Vec::new();
+        for receipt in receipts {
+            outcome.push(self.delete(queue, &receipt).await);
+        }
+        Ok(outcome)
     }
 
     async fn delete(&self, _: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error> {

@@ -83,3 +83,32 @@ async fn a_delivery_is_deleted_or_hidden() {
         fake.asked().iter().map(|asked| asked.header("x-amz-target").to_owned()).collect();
     assert_eq!(targets, ["AmazonSQS.DeleteMessage", "AmazonSQS.ChangeMessageVisibility"]);
 }
+
+#[tokio::test]
+async fn each_entry_of_a_batch_has_its_own_outcome() {
+    let answer = r#"{"Successful":[{"Id":"2","MessageId":"m","MD5OfMessageBody":"0cc175b9c0f1b6a831c399e269772661"}],
+        "Failed":[{"Id":"0","Code":"InvalidParameterValue","Message":"no","SenderFault":true},
+                  {"Id":"1","Code":"InternalError","SenderFault":false}]}"#;
+    let stranger = r#"{"Successful":[{"Id":"7"}],"Failed":[]}"#;
+    let fake = Fake::start([fake::ok(answer), fake::ok(stranger)]).await;
+    let messages = ["x", "y", "a", "z"].map(OutgoingMessage::new).to_vec();
+    let outcome = fake.sqs().send_batch(&queue(), messages).await.unwrap();
+    let outcome: Vec<_> = outcome
+        .into_iter()
+        .map(|sent| sent.map_err(|error| (error.kind(), error.message().to_owned())))
+        .collect();
+    assert_eq!(outcome[0], Err((ErrorKind::Refused, "no".to_owned())));
+    assert_eq!(outcome[1], Err((ErrorKind::Unavailable, "InternalError".to_owned())));
+    assert_eq!(outcome[2], Ok(()));
+    let (kind, message) = outcome[3].clone().unwrap_err();
+    assert_eq!(kind, ErrorKind::Broken, "{message}");
+
+    let receipts = ["r", "s"].map(|receipt| ReceiptHandle(receipt.to_owned())).to_vec();
+    let error = fake.sqs().delete_batch(&queue(), receipts).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
+    let asked = fake.asked();
+    expect![[r#"{"QueueUrl":"http://127.0.0.1/123456789012/in","Entries":[{"Id":"0","MessageBody":"x"},{"Id":"1","MessageBody":"y"},{"Id":"2","MessageBody":"a"},{"Id":"3","MessageBody":"z"}]}"#]]
+        .assert_eq(asked[0].text());
+    expect![[r#"{"QueueUrl":"http://127.0.0.1/123456789012/in","Entries":[{"Id":"0","ReceiptHandle":"r"},{"Id":"1","ReceiptHandle":"s"}]}"#]]
+        .assert_eq(asked[1].text());
+}

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::{Core, Job, Message};
 use crate::{
     LocalConfig, LocalError, Storage,
-    store::{self, Home, Store},
+    store::{self, Flusher, Home, Store},
 };
 
 /// Jobs that share one commit at most, and for how long they may keep the first one waiting.
@@ -25,6 +25,8 @@ const BATCH_TIME: Duration = Duration::from_millis(5);
 /// How often the thread looks for a job before it sleeps. A sleeping thread takes the kernel tens
 /// of microseconds to wake, and the next step of a workflow usually comes sooner.
 const SPINS: u32 = 40;
+/// How often others are let run to bring more jobs into a batch that has several.
+const LINGERS: u32 = 4;
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// Opens the state, says so, and works until it is told to stop.
@@ -71,6 +73,7 @@ struct Worker {
     core: Core,
     jobs: Receiver<Message>,
     clock: Arc<dyn Clock>,
+    flusher: Option<Flusher>,
     /// Jobs that ran, to be answered after the commit. Their permits go with them.
     done: Vec<(Box<dyn Job>, OwnedSemaphorePermit)>,
 }
@@ -80,11 +83,12 @@ impl Worker {
         config: &LocalConfig,
         jobs: Receiver<Message>,
     ) -> Result<(Self, PathBuf, Home), LocalError> {
-        let Store { db, objects, home } = Store::open(&config.data)?;
+        let Store { db, objects, home, flusher } = Store::open(&config.data)?;
         let clock = Arc::clone(&config.clock);
         let core = Core::load(db, clock.now())
             .map_err(|source| LocalError::Database { place: place_of(&config.data), source })?;
-        Ok((Self { core, jobs, clock, done: Vec::with_capacity(BATCH_JOBS) }, objects, home))
+        let done = Vec::with_capacity(BATCH_JOBS);
+        Ok((Self { core, jobs, clock, flusher, done }, objects, home))
     }
 
     fn run(&mut self) -> rusqlite::Result<()> {
@@ -102,6 +106,9 @@ impl Worker {
                 drop(permit);
             }
             self.core.release();
+            if let Some(flusher) = &self.flusher {
+                flusher.flush_soon();
+            }
         }
         store::checkpoint(&self.core.db)
     }
@@ -139,9 +146,24 @@ impl Worker {
             if self.done.len() >= BATCH_JOBS || begun.elapsed() >= BATCH_TIME {
                 break;
             }
-            next = self.jobs.try_recv().ok();
+            next = self.one_more();
         }
         Ok(false)
+    }
+
+    /// The next job, if one waits or is about to come.
+    ///
+    /// A commit costs as much as many jobs. Where several callers are at work, those that the
+    /// last commit woke call again at once, so they are let run before this one is made.
+    fn one_more(&self) -> Option<Message> {
+        let lingers = if self.done.len() > 1 { LINGERS } else { 0 };
+        for _ in 0..lingers {
+            if let Ok(message) = self.jobs.try_recv() {
+                return Some(message);
+            }
+            std::thread::yield_now();
+        }
+        self.jobs.try_recv().ok()
     }
 
     /// Moves the core's time on, and lets happen what is due by then.

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use cpe_ports::{
-    Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive,
+    BatchOutcome, Error, ErrorKind, MAX_BATCH, Message, MessageQueue, OutgoingMessage, QueueUrl,
+    ReceiptHandle, Receive,
 };
 
 use super::unavailable;
@@ -43,6 +44,14 @@ fn refused(fault: SqsFault) -> Error {
         _ => ErrorKind::Refused,
     };
     Error::new(kind, fault.message).with_code(fault.kind.name())
+}
+
+fn check_batch(entries: usize) -> Result<(), Error> {
+    if (1..=MAX_BATCH).contains(&entries) {
+        return Ok(());
+    }
+    let why = format!("a batch of {entries} entries is not possible; 1 to {MAX_BATCH} are");
+    Err(refused(SqsFault::invalid(why)))
 }
 
 fn name_of(queue: &QueueUrl) -> Result<QueueName, Error> {
@@ -100,9 +109,45 @@ impl MessageQueue for LocalQueues {
         self.command(move |core| core.sqs.send(core.now, &name, outgoing).map(drop)).await
     }
 
+    async fn send_batch(
+        &self,
+        queue: &QueueUrl,
+        messages: Vec<OutgoingMessage>,
+    ) -> Result<BatchOutcome, Error> {
+        check_batch(messages.len())?;
+        let name = name_of(queue)?;
+        let outgoing = messages.into_iter().map(|message| {
+            sqs::wire::outgoing(message.body, message.group_id, message.deduplication_id)
+        });
+        let outgoing: Vec<_> = outgoing.collect();
+        self.command(move |core| {
+            core.sqs.queue_id(&name)?;
+            let send = |outgoing: Result<_, _>| {
+                outgoing.and_then(|outgoing| core.sqs.send(core.now, &name, outgoing).map(drop))
+            };
+            Ok(outgoing.into_iter().map(send).map(|sent| sent.map_err(refused)).collect())
+        })
+        .await
+    }
+
     async fn delete(&self, queue: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error> {
         let (name, receipt) = (name_of(queue)?, receipt.0.clone());
         self.command(move |core| core.sqs.delete(&name, &receipt)).await
+    }
+
+    async fn delete_batch(
+        &self,
+        queue: &QueueUrl,
+        receipts: Vec<ReceiptHandle>,
+    ) -> Result<BatchOutcome, Error> {
+        check_batch(receipts.len())?;
+        let name = name_of(queue)?;
+        self.command(move |core| {
+            core.sqs.queue_id(&name)?;
+            let delete = |receipt: &ReceiptHandle| core.sqs.delete(&name, &receipt.0);
+            Ok(receipts.iter().map(delete).map(|deleted| deleted.map_err(refused)).collect())
+        })
+        .await
     }
 
     async fn change_visibility(

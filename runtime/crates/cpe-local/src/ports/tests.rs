@@ -284,6 +284,30 @@ async fn messages_come_again_until_they_are_deleted() {
 }
 
 #[tokio::test]
+async fn entries_of_a_batch_are_taken_one_by_one() {
+    let world = World::new().await;
+    let (queues, url) = queue(&world).await;
+    let bodies = ["a", "\u{1}", "b"].map(OutgoingMessage::new).to_vec();
+    let sent = queues.send_batch(&url, bodies).await.unwrap();
+    assert_eq!(sent.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    let all = Receive { max_messages: 10, ..AT_ONCE };
+    let received = queues.receive(&url, all).await.unwrap();
+    assert_eq!(received.iter().map(|message| &*message.body).collect::<Vec<_>>(), ["a", "b"]);
+
+    let mut receipts: Vec<_> = received.into_iter().map(|m| m.receipt_handle).collect();
+    receipts.push(cpe_ports::ReceiptHandle("nonsense".to_owned()));
+    let deleted = queues.delete_batch(&url, receipts).await.unwrap();
+    assert_eq!(deleted.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
+
+    let eleven = vec![OutgoingMessage::new("x"); 11];
+    assert_eq!(queues.send_batch(&url, eleven).await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(queues.delete_batch(&url, Vec::new()).await.unwrap_err().kind(), ErrorKind::Refused);
+    let nowhere = QueueUrl("http://localhost/123456789012/nowhere".to_owned());
+    let error = queues.send_batch(&nowhere, vec![OutgoingMessage::new("x")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
 async fn a_receive_that_waits_is_woken() {
     let world = World::new().await;
     let (queues, url) = queue(&world).await;
