@@ -61,7 +61,7 @@ impl Flusher {
                 if let Err(error) = log.sync_data() {
                     tracing::warn!(%error, "The embedded endpoint's log cannot be synced");
                 }
-                std::thread::sleep(FLUSH_EVERY);
+                std::thread::park_timeout(FLUSH_EVERY);
             }
         };
         std::thread::Builder::new().name("cpe-local-sync".to_owned()).spawn(flush)?;
