@@ -10,6 +10,7 @@
 )]
 
 mod cancel;
+mod crashes;
 mod failures;
 mod plans;
 mod processes;

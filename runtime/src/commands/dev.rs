@@ -31,7 +31,7 @@ impl Dev {
             config.clients.push(dev_client());
         }
         let stop = stop_on_signal()?;
-        let (local, listener, address) = self.endpoint.open(config.data.clone()).await?;
+        let (local, listener, address) = self.endpoint.open(config.data.clone(), None).await?;
         let ports = compose::local_ports(&local);
         compose::prepare(&config, &ports).await?;
         let mut clients = Clients::resolve(&config, &ports).await?;
@@ -41,9 +41,7 @@ impl Dev {
         let names: Vec<_> = plans.iter().map(|plan| plan.workflow_type().to_string()).collect();
         let fleet = Fleet::start(&config, ports, plans, clients, Roles::ALL).await?;
 
-        println!("SWF, SQS and S3 at http://{address}");
-        println!("  export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1");
-        println!("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
+        self.endpoint.greet(address);
         if names.is_empty() {
             println!("no plans: `--plans PATH` names files or folders of them");
         } else {

@@ -21,11 +21,12 @@ use std::{
     time::Duration,
 };
 
+use cpe_swf::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{core::Core, polls::Receive};
-use crate::{LocalConfig, LocalError};
+use crate::{LocalConfig, LocalError, Storage, VirtualClock};
 
 /// The engine has stopped: it was closed, or it could not write its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,10 +57,13 @@ struct Shared {
     permits: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
     why_stopped: Arc<OnceLock<String>>,
-    /// Cancelled when the polls of this process are to end: at the latest when it closes. polls end.
+    /// Cancelled when the polls of this process are to end: at the latest when it closes.
     closing: CancellationToken,
     poll_wait: Duration,
     objects: PathBuf,
+    /// Whether nothing outlives this process.
+    in_memory: bool,
+    virtual_clock: Option<Arc<VirtualClock>>,
 }
 
 enum Message {
@@ -105,6 +109,8 @@ impl Engine {
         let (opened, is_open) = oneshot::channel();
         let why_stopped = Arc::new(OnceLock::new());
         let (poll_wait, max_calls) = (config.poll_wait, config.max_calls);
+        let in_memory = config.data == Storage::Memory;
+        let virtual_clock = config.virtual_clock.clone();
         let thread = std::thread::Builder::new()
             .name("cpe-local".to_owned())
             .spawn({
@@ -122,6 +128,8 @@ impl Engine {
                 closing: CancellationToken::new(),
                 poll_wait,
                 objects,
+                in_memory,
+                virtual_clock,
             }),
         })
     }
@@ -156,6 +164,48 @@ impl Engine {
     /// The folder for the bytes of objects.
     pub(crate) fn objects(&self) -> &Path {
         &self.shared.objects
+    }
+
+    /// Whether nothing outlives this process.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.shared.in_memory
+    }
+
+    /// Whether time stands still until it is moved.
+    pub(crate) fn is_time_virtual(&self) -> bool {
+        self.shared.virtual_clock.is_some()
+    }
+
+    /// Forgets everything. What is in a transaction before stays before.
+    pub(crate) async fn reset(&self) -> Result<(), Closed> {
+        self.call(|core| {
+            if let Err(error) = core.reset() {
+                core.broken(error);
+            }
+        })
+        .await
+    }
+
+    /// What time it is for the services, and when something will happen by itself next.
+    pub(crate) async fn time(&self) -> Result<(Timestamp, Option<Timestamp>), Closed> {
+        self.call(|core| (core.now, core.next_event())).await
+    }
+
+    /// Lets virtual time pass until then, from one thing that is due to the next, so that each
+    /// happens at its own time and whoever waits hears of it in order.
+    ///
+    /// Answers `false` where time is not virtual.
+    pub(crate) async fn pass_time(&self, until: Timestamp) -> Result<bool, Closed> {
+        let Some(clock) = &self.shared.virtual_clock else { return Ok(false) };
+        loop {
+            let (_, next) = self.time().await?;
+            let step = next.map_or(until, |next| next.min(until));
+            clock.move_to(step);
+            if step >= until {
+                break;
+            }
+        }
+        self.time().await.map(|_| true)
     }
 
     /// Finishes the jobs that wait, closes the database and gives the folder free.

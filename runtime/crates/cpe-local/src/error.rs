@@ -33,7 +33,7 @@ pub enum LocalError {
     #[error("cannot start the endpoint's thread")]
     Thread(#[source] io::Error),
     #[error(
-        "{address} is not a loopback address; the endpoint checks no signatures, so it listens on 127.0.0.1 or ::1 only"
+        "{address} is not a loopback address; without credentials the endpoint checks no signatures, so it listens on 127.0.0.1 or ::1 only"
     )]
     NotLoopback { address: SocketAddr },
     #[error("cannot accept connections")]

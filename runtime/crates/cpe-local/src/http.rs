@@ -1,13 +1,18 @@
 //! The three services on one loopback port.
 //!
 //! Tells by a request's head whose it is: SWF and SQS have a target header or a form, the rest is
-//! S3. Signatures are not looked at, which is why nothing but loopback is served.
+//! S3. Signatures are looked at only where the endpoint has credentials, which is why without them
+//! nothing but loopback is served.
 
+mod auth;
+mod control;
+mod promise;
 mod respond;
 mod route;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
+use http::request::Parts;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -16,7 +21,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{engine::Engine, error::LocalError, s3};
+pub(crate) use self::auth::Verifier;
+use self::auth::{Payload, Refusal};
+use crate::{
+    engine::{Closed, Engine},
+    error::LocalError,
+    s3::{self, Objects},
+};
 
 /// Connections at the same time; more wait to be accepted.
 const CONNECTIONS: usize = 4_096;
@@ -35,6 +46,33 @@ pub(crate) struct Services {
     pub(crate) s3: s3::Front,
     /// Ends long polls.
     pub(crate) stop: CancellationToken,
+    objects: Objects,
+    /// Nothing where everybody is let in.
+    verifier: Option<Verifier>,
+}
+
+impl Services {
+    pub(crate) fn new(
+        engine: Engine,
+        objects: Objects,
+        verifier: Option<Verifier>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { engine, s3: s3::service(objects.clone()), stop, objects, verifier }
+    }
+
+    fn verify(&self, head: &Parts, payload: Payload<'_>) -> Result<(), Refusal> {
+        self.verifier.as_ref().map_or(Ok(()), |verifier| verifier.check(head, payload))
+    }
+
+    /// Forgets everything, and then the files that no object has any more.
+    async fn reset(&self) -> Result<(), Closed> {
+        self.engine.reset().await?;
+        if let Err(error) = self.objects.sweep().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Files are left over");
+        }
+        Ok(())
+    }
 }
 
 /// Accepts connections until `stop`, then lets requests under way end.
@@ -44,7 +82,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> Result<(), LocalError> {
     let address = listener.local_addr().map_err(LocalError::Listener)?;
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && services.verifier.is_none() {
         return Err(LocalError::NotLoopback { address });
     }
     let services = Arc::new(services);
@@ -97,7 +135,7 @@ async fn connection(
 ) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let services = Arc::clone(&services);
-        async move { Ok::<_, Infallible>(route::answer(&services, address, request).await) }
+        async move { Ok::<_, Infallible>(logged(&services, address, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -120,6 +158,24 @@ async fn connection(
         // A client may go away at any time; that is no trouble of ours.
         tracing::debug!(error = &error as &dyn std::error::Error, "A connection ended early");
     }
+}
+
+async fn logged(
+    services: &Services,
+    address: SocketAddr,
+    request: http::Request<Incoming>,
+) -> http::Response<s3s::Body> {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return route::answer(services, address, request).await;
+    }
+    let target = request.headers().get("x-amz-target").cloned();
+    let target = target.as_ref().and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let begun = tokio::time::Instant::now();
+    let response = route::answer(services, address, request).await;
+    let millis = begun.elapsed().as_millis();
+    tracing::debug!(%method, path, target, status = response.status().as_u16(), millis, "Answered");
+    response
 }
 
 #[cfg(test)]

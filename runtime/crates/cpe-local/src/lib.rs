@@ -2,6 +2,7 @@
 //!
 //! Must know neither AWS's SDK nor CPE's workers: any client of SWF, SQS or S3 is served alike.
 
+mod clock;
 mod config;
 mod engine;
 mod error;
@@ -14,7 +15,8 @@ mod store;
 mod swf;
 
 pub use self::{
-    config::{LocalConfig, Storage},
+    clock::VirtualClock,
+    config::{Credentials, LocalConfig, Storage},
     engine::Closed,
     error::LocalError,
     local::Local,

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use cpe_ports::{BlobStore, MessageQueue, WorkflowService};
+use cpe_ports::{BlobStore, MessageQueue, SystemClock, WorkflowService};
+use cpe_swf::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::LocalConfig,
+    config::{Credentials, LocalConfig},
     engine::{Closed, Engine},
     error::LocalError,
-    http::{self, Services},
+    http::{self, Services, Verifier},
     ports::{LocalQueues, LocalWorkflows},
-    s3::{self, Objects},
+    s3::Objects,
 };
 
 /// An open endpoint. Cheap to clone; all clones are the same endpoint.
@@ -23,33 +24,36 @@ use crate::{
 pub struct Local {
     engine: Engine,
     objects: Objects,
+    credentials: Option<Credentials>,
 }
 
 impl Local {
     /// Opens the state. Nothing listens yet.
     pub async fn open(config: LocalConfig) -> Result<Self, LocalError> {
-        let clock = Arc::clone(&config.clock);
+        let (clock, credentials) = (Arc::clone(&config.clock), config.credentials.clone());
         let engine = Engine::start(config).await?;
         let folder = engine.objects().to_owned();
         let objects = Objects::open(engine.clone(), folder.clone(), clock).map_err(|source| {
             LocalError::Folder { path: folder, source: std::io::Error::other(source) }
         })?;
-        Ok(Self { engine, objects })
+        Ok(Self { engine, objects, credentials })
     }
 
     /// Answers SWF, SQS and S3 on `listener` until `stop`, then ends what is under way.
     ///
-    /// The listener must be on a loopback address: requests are not authenticated.
+    /// The listener must be on a loopback address unless the configuration has credentials:
+    /// without them requests are not authenticated.
     pub async fn serve(
         &self,
         listener: TcpListener,
         stop: CancellationToken,
     ) -> Result<(), LocalError> {
-        let services = Services {
-            engine: self.engine.clone(),
-            s3: s3::service(self.objects.clone()),
-            stop: stop.clone(),
-        };
+        let verifier = self.credentials.clone().map(|credentials| {
+            // Who signs lives in real time, also where the services do not.
+            Verifier::new(credentials, Arc::new(SystemClock))
+        });
+        let (engine, objects) = (self.engine.clone(), self.objects.clone());
+        let services = Services::new(engine, objects, verifier, stop.clone());
         http::serve(listener, services, stop).await
     }
 
@@ -80,6 +84,13 @@ impl Local {
     /// Only needed after a clock was moved by hand: otherwise things happen when they are due.
     pub async fn look_at_clock(&self) -> Result<(), Closed> {
         self.engine.call(|_| ()).await
+    }
+
+    /// Lets virtual time pass until then: what is due happens in order, each at its own time.
+    ///
+    /// Answers `false` if time is not virtual ([`LocalConfig::in_virtual_time`]).
+    pub async fn pass_time(&self, until: Timestamp) -> Result<bool, Closed> {
+        self.engine.pass_time(until).await
     }
 
     /// Ends long polls, finishes what waits, and gives the data folder free. Later calls fail.

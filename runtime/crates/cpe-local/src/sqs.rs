@@ -74,6 +74,12 @@ impl Default for Sqs {
 }
 
 impl Sqs {
+    /// Forgets everything but what was never to be given again.
+    pub(crate) fn reset(&mut self) {
+        let (next_queue, next_message) = (self.next_queue, self.next_message);
+        *self = Self { next_queue, next_message, reserved: next_message, ..Self::default() };
+    }
+
     /// What has to be written since this was last asked, in order.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         std::mem::take(&mut self.writes)

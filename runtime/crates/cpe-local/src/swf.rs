@@ -32,6 +32,7 @@ mod run;
 mod start;
 pub(crate) mod tables;
 mod tags;
+mod throttle;
 mod token;
 mod visibility;
 pub(crate) mod wire;
@@ -46,7 +47,7 @@ use cpe_swf::{
     WorkflowExecution, WorkflowExecutionTerminatedCause, WorkflowId, event, limits,
 };
 
-use self::{agenda::Agenda, domains::Domain, followups::Followup, run::Slot};
+use self::{agenda::Agenda, domains::Domain, followups::Followup, run::Slot, throttle::Throttle};
 pub(crate) use self::{
     agenda::{Ready, TaskKind},
     archive::{Archive, EventRange, Filter, Listed, Listing, TimeField},
@@ -87,6 +88,8 @@ pub(crate) struct Swf {
     followups: VecDeque<Followup>,
     writes: Vec<Write>,
     next_run: RunNo,
+    /// Nothing where calls are not counted.
+    throttle: Option<Throttle>,
 }
 
 impl Default for Swf {
@@ -98,11 +101,33 @@ impl Default for Swf {
             followups: VecDeque::new(),
             writes: Vec::new(),
             next_run: RunNo(1),
+            throttle: None,
         }
     }
 }
 
 impl Swf {
+    /// Forgets everything but what was never to be given again.
+    pub(crate) fn reset(&mut self) {
+        let throttle = self.throttle.as_ref().map(|_| Throttle::default());
+        *self = Self { next_run: self.next_run, throttle, ..Self::default() };
+    }
+
+    /// From now on the account's quotas hold, with all buckets full.
+    pub(crate) fn throttle_as_aws(&mut self) {
+        self.throttle = Some(Throttle::default());
+    }
+
+    /// Whether an operation may be called now. Counts it.
+    pub(crate) fn admit(&mut self, operation: &'static str, now: Timestamp) -> Result<(), Fault> {
+        self.throttle.as_mut().map_or(Ok(()), |throttle| throttle.admit(operation, now))
+    }
+
+    /// Whether a decision may be carried out now. Counts it.
+    fn may_decide(&mut self, decision: &'static str, now: Timestamp) -> bool {
+        self.throttle.as_mut().is_none_or(|throttle| throttle.take(decision, now))
+    }
+
     /// What has to be written since this was last asked, in order.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         std::mem::take(&mut self.writes)

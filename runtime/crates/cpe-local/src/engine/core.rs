@@ -80,7 +80,34 @@ impl Core {
 
     /// When something is due next.
     pub(super) fn next_deadline(&self) -> Timestamp {
-        let machines = self.swf.next_deadline().into_iter().chain(self.sqs.next_deadline());
-        machines.fold(self.clean_up_at, Timestamp::min)
+        self.next_event().map_or(self.clean_up_at, |at| at.min(self.clean_up_at))
+    }
+
+    /// When a client will see that something happened by itself, if nobody calls before.
+    pub(super) fn next_event(&self) -> Option<Timestamp> {
+        self.swf.next_deadline().into_iter().chain(self.sqs.next_deadline()).min()
+    }
+
+    /// Forgets everything: an endpoint as it is when it was opened for the first time.
+    ///
+    /// Queues get numbers that were never given, so whoever waits in one that is gone is not
+    /// given messages of another.
+    pub(crate) fn reset(&mut self) -> rusqlite::Result<()> {
+        let tables: Vec<String> = self
+            .db
+            .prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for table in tables {
+            self.db.execute_batch(&format!("DROP TABLE \"{table}\""))?;
+        }
+        for create in crate::TABLES {
+            create(&self.db)?;
+        }
+        self.swf.reset();
+        self.sqs.reset();
+        Ok(())
     }
 }

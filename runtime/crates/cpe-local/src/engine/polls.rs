@@ -113,7 +113,10 @@ impl Core {
         request: PollForDecisionTaskRequest,
         wait: Duration,
     ) -> Polled<Decided> {
-        let found = self.swf(|swf, call| swf.poll_for_decision_task(call, &request));
+        let found = self.swf(|swf, call| {
+            swf.admit("PollForDecisionTask", call.now)?;
+            swf.poll_for_decision_task(call, &request)
+        });
         if !matches!(found, Ok(None)) || wait.is_zero() {
             return Polled::Now(found);
         }
@@ -132,7 +135,10 @@ impl Core {
         request: PollForActivityTaskRequest,
         wait: Duration,
     ) -> Polled<Acted> {
-        let found = self.swf(|swf, call| swf.poll_for_activity_task(call, &request));
+        let found = self.swf(|swf, call| {
+            swf.admit("PollForActivityTask", call.now)?;
+            swf.poll_for_activity_task(call, &request)
+        });
         if !matches!(found, Ok(None)) || wait.is_zero() {
             return Polled::Now(found);
         }

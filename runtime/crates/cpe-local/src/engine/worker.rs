@@ -85,8 +85,11 @@ impl Worker {
     ) -> Result<(Self, PathBuf, Home), LocalError> {
         let Store { db, objects, home, flusher } = Store::open(&config.data)?;
         let clock = Arc::clone(&config.clock);
-        let core = Core::load(db, clock.now())
+        let mut core = Core::load(db, clock.now())
             .map_err(|source| LocalError::Database { place: place_of(&config.data), source })?;
+        if config.throttle {
+            core.swf.throttle_as_aws();
+        }
         let done = Vec::with_capacity(BATCH_JOBS);
         Ok((Self { core, jobs, clock, flusher, done }, objects, home))
     }

@@ -4,13 +4,22 @@ use bytes::Bytes;
 use cpe_swf::{Fault, FaultKind};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use s3s::Body;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::auth::Refusal;
 use crate::{
     sqs::{self, SqsFault},
     swf,
 };
+
+/// How a service says what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorForm {
+    Json,
+    Query,
+    S3,
+}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
@@ -59,6 +68,52 @@ pub(super) fn sqs_query(action: &str, result: Result<Value, SqsFault>) -> Respon
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// An answer of the endpoint itself.
+pub(super) fn json(status: StatusCode, body: &Value) -> Response<Body> {
+    response(status, "application/json", body.to_string())
+}
+
+/// A request that is not let in, in the form of errors of the service that it asks.
+pub(super) fn unauthorized(form: ErrorForm, refusal: Refusal) -> Response<Body> {
+    let message = refusal.message();
+    match form {
+        ErrorForm::Json => {
+            let code = match refusal {
+                Refusal::Missing => "MissingAuthenticationTokenException",
+                Refusal::UnknownKey => "UnrecognizedClientException",
+                Refusal::Skewed | Refusal::Mismatch => "InvalidSignatureException",
+            };
+            let kind = format!("com.amazon.coral.service#{code}");
+            json(StatusCode::BAD_REQUEST, &json!({"__type": kind, "message": message}))
+        }
+        ErrorForm::Query => {
+            let code = match refusal {
+                Refusal::Missing => "MissingAuthenticationToken",
+                Refusal::UnknownKey => "InvalidClientTokenId",
+                Refusal::Skewed | Refusal::Mismatch => "SignatureDoesNotMatch",
+            };
+            let id = Uuid::new_v4();
+            let xml = format!(
+                "<?xml version=\"1.0\"?><ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>\
+                 <Message>{message}</Message></Error><RequestId>{id}</RequestId></ErrorResponse>"
+            );
+            response(StatusCode::FORBIDDEN, "text/xml", xml)
+        }
+        ErrorForm::S3 => {
+            let code = match refusal {
+                Refusal::Missing => "AccessDenied",
+                Refusal::UnknownKey => "InvalidAccessKeyId",
+                Refusal::Skewed => "RequestTimeTooSkewed",
+                Refusal::Mismatch => "SignatureDoesNotMatch",
+            };
+            let xml = format!(
+                "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+            );
+            response(StatusCode::FORBIDDEN, "application/xml", xml)
+        }
+    }
 }
 
 /// An answer in plain text, to a client that is none of ours.

@@ -1,17 +1,25 @@
 //! Whose request it is, and what that service says to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN},
+    request::Parts,
+    uri::Authority,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use s3s::Body;
 
-use super::{Services, respond};
+use super::{
+    Services,
+    auth::Payload,
+    control::{self, Control},
+    promise,
+    respond::{self, ErrorForm},
+};
 use crate::{
     sqs::{self, SqsFault, SqsFaultKind},
     swf,
@@ -27,6 +35,8 @@ const SWF_TARGET: &str = "SimpleWorkflowService.";
 const SQS_TARGET: &str = "AmazonSQS.";
 const FORM: &str = "application/x-www-form-urlencoded";
 const DEFAULT_REGION: &str = "us-east-1";
+/// What a container calls the machine that it runs on.
+const DOCKER_HOST: &str = "host.docker.internal";
 
 enum Service {
     Swf(String),
@@ -41,11 +51,11 @@ pub(super) async fn answer(
     address: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    if is_foreign_page(request.headers()) {
-        return respond::refused(
-            StatusCode::FORBIDDEN,
-            "requests of web pages from elsewhere are refused\n",
-        );
+    if let Err(why) = check_origin(services, &request) {
+        return respond::refused(StatusCode::FORBIDDEN, why);
+    }
+    if let Some(control) = Control::of(request.method(), request.uri().path()) {
+        return own(services, control, request).await;
     }
     match service(&request) {
         Service::Swf(operation) => swf(services, &operation, request).await,
@@ -55,21 +65,61 @@ pub(super) async fn answer(
     }
 }
 
-/// Whether a browser sends this for a page that is not of this machine. Nobody signs requests
-/// here, so any page that is looked at could otherwise send messages.
-fn is_foreign_page(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else { return false };
-    let host = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.parse::<http::Uri>().ok())
-        .and_then(|origin| origin.host().map(str::to_owned));
-    !host.is_some_and(|host| {
-        let ip = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || host.ends_with(".localhost")
-            || ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
+/// Where nobody signs requests, any web page that is looked at on this machine could send some:
+/// from a page of elsewhere, or by a name of elsewhere that leads here.
+fn check_origin<T>(services: &Services, request: &Request<T>) -> Result<(), &'static str> {
+    if services.verifier.is_some() {
+        return Ok(());
+    }
+    let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str());
+    if let Some(origin) = header(ORIGIN) {
+        let origin = origin.ok().and_then(|origin| origin.parse::<Uri>().ok());
+        let host = origin.as_ref().and_then(Uri::host);
+        if !host.is_some_and(|host| is_local_name(host) || is_loopback(host)) {
+            return Err("requests of web pages from elsewhere are refused\n");
+        }
+    }
+    // What an address names goes before what the header says, as HTTP has it.
+    let authority = request.uri().authority().map(Authority::to_string);
+    let host = match (authority, header(HOST)) {
+        (Some(authority), _) => authority,
+        (None, Some(host)) => host.unwrap_or("?.?").to_owned(),
+        (None, None) => return Ok(()),
+    };
+    let authority: Result<Authority, _> = host.parse();
+    let host = authority.as_ref().map_or("?.?", |authority| authority.host());
+    let is_address = ip_of(host).is_some();
+    // Somebody's domain has a dot; what a container calls its neighbour has none.
+    if is_address || is_local_name(host) || !host.contains('.') || host == DOCKER_HOST {
+        return Ok(());
+    }
+    Err("this endpoint is called by an IP address, by localhost or by a name without a dot\n")
+}
+
+fn is_local_name(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
+}
+
+fn is_loopback(host: &str) -> bool {
+    ip_of(host).is_some_and(|ip| ip.is_loopback())
+}
+
+fn ip_of(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Requests for no service: whether the endpoint is well may be asked by everybody.
+async fn own(services: &Services, control: Control, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = match read(request, control::MAX_BODY).await {
+        Ok(read) => read,
+        Err(_) => return respond::refused(StatusCode::BAD_REQUEST, "the body cannot be read\n"),
+    };
+    if control != Control::Health
+        && let Err(refusal) = services.verify(&head, Payload::Read(&body))
+    {
+        return respond::unauthorized(ErrorForm::Json, refusal);
+    }
+    control::answer(services, control, &head.method, &body).await
 }
 
 fn service<T>(request: &Request<T>) -> Service {
@@ -94,7 +144,10 @@ fn service<T>(request: &Request<T>) -> Service {
 
 async fn swf(services: &Services, operation: &str, request: Request<Incoming>) -> Response<Body> {
     let result = match read(request, SWF_BYTES).await {
-        Ok(body) => swf_operation(services, operation, body).await,
+        Ok((head, body)) => match services.verify(&head, Payload::Read(&body)) {
+            Ok(()) => swf_operation(services, operation, body).await,
+            Err(refusal) => return respond::unauthorized(ErrorForm::Json, refusal),
+        },
         Err(Unread::TooLong) => Err(Fault::new(
             FaultKind::ValidationException,
             format!("The request is longer than {SWF_BYTES} bytes"),
@@ -142,9 +195,15 @@ async fn sqs_json(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let whence = Whence::of(&request, address);
-    let result = match read_sqs(request).await {
-        Ok(body) if body.is_empty() => Ok(serde_json::json!({})),
-        Ok(body) => serde_json::from_slice(&body).map_err(|error| {
+    let read = read_sqs(request).await;
+    if let Ok((head, body)) = &read
+        && let Err(refusal) = services.verify(head, Payload::Read(body))
+    {
+        return respond::unauthorized(ErrorForm::Json, refusal);
+    }
+    let result = match read {
+        Ok((_, body)) if body.is_empty() => Ok(serde_json::json!({})),
+        Ok((_, body)) => serde_json::from_slice(&body).map_err(|error| {
             SqsFault::new(SqsFaultKind::Malformed, format!("the request is not JSON: {error}"))
         }),
         Err(fault) => Err(fault),
@@ -164,10 +223,13 @@ async fn sqs_form(
     let whence = Whence::of(&request, address);
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let form = match read_sqs(request).await {
-        Ok(body) if body.is_empty() => Ok(Bytes::from(query)),
-        other => other,
-    };
+    let read = read_sqs(request).await;
+    if let Ok((head, body)) = &read
+        && let Err(refusal) = services.verify(head, Payload::Read(body))
+    {
+        return respond::unauthorized(ErrorForm::Query, refusal);
+    }
+    let form = read.map(|(_, body)| if body.is_empty() { Bytes::from(query) } else { body });
     match form.and_then(|form| sqs::wire::query::Form::parse(&form, &path)) {
         Ok(sqs::wire::query::Form { action, parameters }) => {
             let result = sqs::wire::dispatch(whence.caller(services), &action, parameters).await;
@@ -208,7 +270,16 @@ impl Whence {
 }
 
 async fn s3(services: &Services, request: Request<Incoming>) -> Response<Body> {
-    match services.s3.call(request.map(Body::from)).await {
+    let (head, body) = request.into_parts();
+    if let Err(refusal) = services.verify(&head, Payload::Promised) {
+        return respond::unauthorized(ErrorForm::S3, refusal);
+    }
+    let promised = services.verifier.as_ref().and_then(|_| promise::of(&head.headers));
+    let body = match promised {
+        Some(digest) => promise::kept(body, digest),
+        None => Body::from(body),
+    };
+    match services.s3.call(Request::from_parts(head, body)).await {
         Ok(mut response) => {
             respond::add_request_id(&mut response);
             response
@@ -225,15 +296,16 @@ enum Unread {
     Broken,
 }
 
-async fn read(request: Request<Incoming>, most: usize) -> Result<Bytes, Unread> {
-    match Limited::new(request.into_body(), most).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
+async fn read(request: Request<Incoming>, most: usize) -> Result<(Parts, Bytes), Unread> {
+    let (head, body) = request.into_parts();
+    match Limited::new(body, most).collect().await {
+        Ok(body) => Ok((head, body.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLong),
         Err(_) => Err(Unread::Broken),
     }
 }
 
-async fn read_sqs(request: Request<Incoming>) -> Result<Bytes, SqsFault> {
+async fn read_sqs(request: Request<Incoming>) -> Result<(Parts, Bytes), SqsFault> {
     read(request, SQS_BYTES).await.map_err(|unread| match unread {
         Unread::TooLong => SqsFault::new(
             SqsFaultKind::BatchRequestTooLong,

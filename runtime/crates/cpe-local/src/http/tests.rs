@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Local, LocalConfig, LocalError};
 
+mod door;
+
 struct World {
     local: Local,
     address: SocketAddr,
@@ -40,7 +42,11 @@ impl Reply {
 
 impl World {
     async fn new() -> Self {
-        let local = Local::open(LocalConfig::default()).await.unwrap();
+        Self::with(LocalConfig::default()).await
+    }
+
+    async fn with(config: LocalConfig) -> Self {
+        let local = Local::open(config).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

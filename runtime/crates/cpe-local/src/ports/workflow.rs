@@ -36,9 +36,18 @@ impl LocalWorkflows {
 
     async fn command<T: Send + 'static>(
         &self,
+        operation: &'static str,
         command: impl FnOnce(&mut Swf, &Call<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Error> {
-        let done = self.engine.call(move |core| core.swf(command)).await;
+        let done = self
+            .engine
+            .call(move |core| {
+                core.swf(|swf, call| {
+                    swf.admit(operation, call.now)?;
+                    command(swf, call)
+                })
+            })
+            .await;
         done.map_err(unavailable)?.map_err(refused)
     }
 }
@@ -59,49 +68,67 @@ fn refused(fault: Fault) -> Error {
 #[async_trait]
 impl WorkflowService for LocalWorkflows {
     async fn register_domain(&self, request: RegisterDomainRequest) -> Result<(), Error> {
-        self.command(move |swf, call| swf.register_domain(call, request)).await
+        self.command("RegisterDomain", move |swf, call| swf.register_domain(call, request)).await
     }
 
     async fn register_workflow_type(
         &self,
         request: RegisterWorkflowTypeRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.register_workflow_type(call, request)).await
+        self.command("RegisterWorkflowType", move |swf, call| {
+            swf.register_workflow_type(call, request)
+        })
+        .await
     }
 
     async fn register_activity_type(
         &self,
         request: RegisterActivityTypeRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.register_activity_type(call, request)).await
+        self.command("RegisterActivityType", move |swf, call| {
+            swf.register_activity_type(call, request)
+        })
+        .await
     }
 
     async fn start_workflow_execution(
         &self,
         request: StartWorkflowExecutionRequest,
     ) -> Result<Run, Error> {
-        self.command(move |swf, call| swf.start_workflow_execution(call, request)).await
+        self.command("StartWorkflowExecution", move |swf, call| {
+            swf.start_workflow_execution(call, request)
+        })
+        .await
     }
 
     async fn signal_workflow_execution(
         &self,
         request: SignalWorkflowExecutionRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.signal_workflow_execution(call, request)).await
+        self.command("SignalWorkflowExecution", move |swf, call| {
+            swf.signal_workflow_execution(call, request)
+        })
+        .await
     }
 
     async fn request_cancel_workflow_execution(
         &self,
         request: RequestCancelWorkflowExecutionRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.request_cancel_workflow_execution(call, &request)).await
+        self.command("RequestCancelWorkflowExecution", move |swf, call| {
+            swf.request_cancel_workflow_execution(call, &request)
+        })
+        .await
     }
 
     async fn terminate_workflow_execution(
         &self,
         request: TerminateWorkflowExecutionRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.terminate_workflow_execution(call, request)).await
+        self.command("TerminateWorkflowExecution", move |swf, call| {
+            swf.terminate_workflow_execution(call, request)
+        })
+        .await
     }
 
     async fn poll_for_decision_task(
@@ -116,7 +143,10 @@ impl WorkflowService for LocalWorkflows {
         &self,
         request: RespondDecisionTaskCompletedRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.respond_decision_task_completed(call, request)).await
+        self.command("RespondDecisionTaskCompleted", move |swf, call| {
+            swf.respond_decision_task_completed(call, request)
+        })
+        .await
     }
 
     async fn poll_for_activity_task(
@@ -134,60 +164,87 @@ impl WorkflowService for LocalWorkflows {
     ) -> Result<ActivityTaskStatus, Error> {
         let request =
             RecordActivityTaskHeartbeatRequest { task_token: task_token.clone(), details };
-        self.command(move |swf, call| swf.record_activity_task_heartbeat(call, request)).await
+        self.command("RecordActivityTaskHeartbeat", move |swf, call| {
+            swf.record_activity_task_heartbeat(call, request)
+        })
+        .await
     }
 
     async fn respond_activity_task_completed(
         &self,
         request: RespondActivityTaskCompletedRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.respond_activity_task_completed(call, request)).await
+        self.command("RespondActivityTaskCompleted", move |swf, call| {
+            swf.respond_activity_task_completed(call, request)
+        })
+        .await
     }
 
     async fn respond_activity_task_failed(
         &self,
         request: RespondActivityTaskFailedRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.respond_activity_task_failed(call, request)).await
+        self.command("RespondActivityTaskFailed", move |swf, call| {
+            swf.respond_activity_task_failed(call, request)
+        })
+        .await
     }
 
     async fn respond_activity_task_canceled(
         &self,
         request: RespondActivityTaskCanceledRequest,
     ) -> Result<(), Error> {
-        self.command(move |swf, call| swf.respond_activity_task_canceled(call, request)).await
+        self.command("RespondActivityTaskCanceled", move |swf, call| {
+            swf.respond_activity_task_canceled(call, request)
+        })
+        .await
     }
 
     async fn describe_workflow_execution(
         &self,
         request: DescribeWorkflowExecutionRequest,
     ) -> Result<WorkflowExecutionDetail, Error> {
-        self.command(move |swf, call| swf.describe_workflow_execution(call, &request)).await
+        self.command("DescribeWorkflowExecution", move |swf, call| {
+            swf.describe_workflow_execution(call, &request)
+        })
+        .await
     }
 
     async fn get_workflow_execution_history(
         &self,
         request: GetWorkflowExecutionHistoryRequest,
     ) -> Result<History, Error> {
-        self.command(move |swf, call| swf.get_workflow_execution_history(call, &request)).await
+        self.command("GetWorkflowExecutionHistory", move |swf, call| {
+            swf.get_workflow_execution_history(call, &request)
+        })
+        .await
     }
 
     async fn list_open_workflow_executions(
         &self,
         request: ListOpenWorkflowExecutionsRequest,
     ) -> Result<WorkflowExecutionInfos, Error> {
-        self.command(move |swf, call| swf.list_open_workflow_executions(call, &request)).await
+        self.command("ListOpenWorkflowExecutions", move |swf, call| {
+            swf.list_open_workflow_executions(call, &request)
+        })
+        .await
     }
 
     async fn list_closed_workflow_executions(
         &self,
         request: ListClosedWorkflowExecutionsRequest,
     ) -> Result<WorkflowExecutionInfos, Error> {
-        self.command(move |swf, call| swf.list_closed_workflow_executions(call, &request)).await
+        self.command("ListClosedWorkflowExecutions", move |swf, call| {
+            swf.list_closed_workflow_executions(call, &request)
+        })
+        .await
     }
 
     async fn describe_domain(&self, domain: &DomainName) -> Result<(), Error> {
         let request = DescribeDomainRequest { name: domain.clone() };
-        self.command(move |swf, call| swf.describe_domain(call, &request).map(drop)).await
+        self.command("DescribeDomain", move |swf, call| {
+            swf.describe_domain(call, &request).map(drop)
+        })
+        .await
     }
 }

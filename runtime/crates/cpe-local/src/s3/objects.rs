@@ -106,7 +106,7 @@ impl Objects {
     }
 
     /// Removes files that no row names, and tells how many.
-    pub(super) async fn sweep(&self) -> Result<usize, StoreError> {
+    pub(crate) async fn sweep(&self) -> Result<usize, StoreError> {
         let mut removed = 0;
         for shard in self.files.shards().await? {
             let files = self.files.unpinned(shard).await?;

@@ -2,7 +2,9 @@
 //! decisions of the answer were written, see `followups`.
 
 use cpe_swf::{
-    EventId, RegistrationStatus, StartChildWorkflowExecutionFailedCause as Cause,
+    EventId, RegistrationStatus, RequestCancelExternalWorkflowExecutionFailedCause as CancelCause,
+    SignalExternalWorkflowExecutionFailedCause as SignalCause,
+    StartChildWorkflowExecutionFailedCause as Cause,
     decision::{
         RequestCancelExternalWorkflowExecution, SignalExternalWorkflowExecution,
         StartChildWorkflowExecution,
@@ -23,7 +25,12 @@ impl Swf {
         deciding: &mut Deciding,
         decision: StartChildWorkflowExecution,
     ) {
-        match self.child_settings(deciding, &decision) {
+        let settings = if self.may_decide("StartChildWorkflowExecution", deciding.now) {
+            self.child_settings(deciding, &decision)
+        } else {
+            Err(Cause::ChildCreationRateExceeded)
+        };
+        match settings {
             Ok(settings) => {
                 let initiated = StartChildWorkflowExecutionInitiated {
                     workflow_id: decision.workflow_id,
@@ -93,9 +100,22 @@ impl Swf {
 
     pub(super) fn signal_external(
         &mut self,
-        deciding: &Deciding,
+        deciding: &mut Deciding,
         decision: SignalExternalWorkflowExecution,
     ) {
+        if !self.may_decide("SignalExternalWorkflowExecution", deciding.now) {
+            let failed = SignalExternalWorkflowExecutionFailed {
+                workflow_id: decision.workflow_id,
+                run_id: decision.run_id,
+                cause: SignalCause::SignalExternalWorkflowExecutionRateExceeded,
+                initiated_event_id: EventId(0),
+                decision_task_completed_event_id: deciding.completed,
+                control: decision.control,
+            };
+            self.append(deciding.no, deciding.now, failed);
+            deciding.wake = true;
+            return;
+        }
         let initiated = SignalExternalWorkflowExecutionInitiated {
             workflow_id: decision.workflow_id,
             run_id: decision.run_id,
@@ -109,9 +129,22 @@ impl Swf {
 
     pub(super) fn request_cancel_external(
         &mut self,
-        deciding: &Deciding,
+        deciding: &mut Deciding,
         decision: RequestCancelExternalWorkflowExecution,
     ) {
+        if !self.may_decide("RequestCancelExternalWorkflowExecution", deciding.now) {
+            let failed = RequestCancelExternalWorkflowExecutionFailed {
+                workflow_id: decision.workflow_id,
+                run_id: decision.run_id,
+                cause: CancelCause::RequestCancelExternalWorkflowExecutionRateExceeded,
+                initiated_event_id: EventId(0),
+                decision_task_completed_event_id: deciding.completed,
+                control: decision.control,
+            };
+            self.append(deciding.no, deciding.now, failed);
+            deciding.wake = true;
+            return;
+        }
         let initiated = RequestCancelExternalWorkflowExecutionInitiated {
             workflow_id: decision.workflow_id,
             run_id: decision.run_id,

@@ -31,7 +31,12 @@ impl Swf {
         deciding: &mut Deciding,
         decision: ScheduleActivityTask,
     ) {
-        match self.activity_settings(deciding, &decision) {
+        let settings = if self.may_decide("ScheduleActivityTask", deciding.now) {
+            self.activity_settings(deciding, &decision)
+        } else {
+            Err(Cause::ActivityCreationRateExceeded)
+        };
+        match settings {
             Ok(settings) => {
                 let scheduled = ActivityTaskScheduled {
                     activity_type: decision.activity_type,
@@ -158,8 +163,11 @@ impl Swf {
     }
 
     pub(super) fn start_timer(&mut self, deciding: &mut Deciding, decision: StartTimer) {
+        let in_time = self.may_decide("StartTimer", deciding.now);
         let Some(run) = self.runs.get(&deciding.no) else { return };
-        let cause = if run.state.timer_ids.contains_key(&decision.timer_id) {
+        let cause = if !in_time {
+            Some(StartTimerFailedCause::TimerCreationRateExceeded)
+        } else if run.state.timer_ids.contains_key(&decision.timer_id) {
             Some(StartTimerFailedCause::TimerIdAlreadyInUse)
         } else if run.state.timers.len() >= limits::OPEN_TIMERS {
             Some(StartTimerFailedCause::OpenTimersLimitExceeded)

@@ -18,8 +18,14 @@ macro_rules! operations {
         { $($lent:literal $lend:ident;)* }
     ) => {
         match $operation {
-            $($taken => answer(&$swf.$take($call, request($body)?)?),)*
-            $($lent => answer(&$swf.$lend($call, &request($body)?)?),)*
+            $($taken => {
+                $swf.admit($taken, $call.now)?;
+                answer(&$swf.$take($call, request($body)?)?)
+            })*
+            $($lent => {
+                $swf.admit($lent, $call.now)?;
+                answer(&$swf.$lend($call, &request($body)?)?)
+            })*
             other => Err(unknown_operation(other)),
         }
     };
