@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::{guests, shell::cargo};
+use crate::{guests, moto::Moto, shell::cargo};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
@@ -10,6 +10,8 @@ pub(crate) enum Name {
     Sandbox,
     /// Steps and jobs per second on the durable embedded endpoint.
     E2e,
+    /// The embedded endpoint over loopback HTTP: lifecycles, latencies, what executions cost.
+    Local,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -18,16 +20,25 @@ pub(crate) enum Output {
     Json,
 }
 
-pub(crate) fn run(name: Name, output: Output) -> anyhow::Result<()> {
+/// `with_moto` starts moto's server, for the benches that have something to measure beside it.
+pub(crate) fn run(name: Name, output: Output, with_moto: bool) -> anyhow::Result<()> {
     guests::build()?;
+    let moto = with_moto.then(Moto::install_and_start).transpose()?;
     let bench = match name {
         Name::Sandbox => "sandbox",
         Name::E2e => "e2e",
+        Name::Local => "local",
     };
     let output = match output {
         Output::Text => "text",
         Output::Json => "json",
     };
     // The whole workspace, so that both benches share one build of the dependencies.
-    cargo(["bench", "-q", "--workspace", "--bench", bench, "--", "--output", output])
+    let mut arguments = vec!["bench", "-q", "--workspace", "--bench", bench];
+    let url = moto.as_ref().map(Moto::url);
+    arguments.extend(["--", "--output", output]);
+    if let Some(url) = &url {
+        arguments.extend(["--moto", url]);
+    }
+    cargo(arguments)
 }

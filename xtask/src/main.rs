@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod guests;
 mod moto;
+mod moto_suite;
 mod shell;
 mod tidy;
 
@@ -36,16 +37,25 @@ enum Command {
     Guests,
     /// Checks the architecture's invariants and the house style.
     Tidy,
-    /// Measures: `sandbox` or `e2e`.
+    /// Measures: `sandbox`, `e2e` or `local`.
     Bench {
         name: bench::Name,
         #[arg(long, value_enum, default_value_t = bench::Output::Text)]
         output: bench::Output,
+        /// `local` only: measures moto's server beside it (needs Python and PyPI).
+        #[arg(long)]
+        with_moto: bool,
     },
     /// What lands a change: tests, formatting, lints, tidy.
     Ci,
     /// Runs the demo's job with `cpe run` against moto's server (needs Python and PyPI).
     Moto,
+    /// Runs moto's own tests of SWF, SQS and S3 against `cpe local` (needs Python and PyPI).
+    MotoSuite {
+        /// Passed on to pytest, such as a test's path; moto's tests that concern us if absent.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -54,9 +64,10 @@ fn main() -> ExitCode {
         Command::Test { filter } => test(&filter),
         Command::Guests => guests::run(),
         Command::Tidy => tidy::run(),
-        Command::Bench { name, output } => bench::run(name, output),
+        Command::Bench { name, output, with_moto } => bench::run(name, output, with_moto),
         Command::Ci => ci(),
         Command::Moto => moto::run(),
+        Command::MotoSuite { filter } => moto_suite::run(&filter),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,7 +21,7 @@ const CONNECT_ATTEMPTS: u32 = 240;
 const CONNECT_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    let folder = guests::target_folder().join("moto");
+    let folder = folder();
     let server = install(&folder)?;
     let modules = demo::build()?;
     let moto = Moto::start(&server, &folder)?;
@@ -31,6 +31,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     shell::run(&mut client)?;
     println!("moto: the job came to its end against moto's server");
     Ok(())
+}
+
+fn folder() -> PathBuf {
+    guests::target_folder().join("moto")
 }
 
 /// Makes the virtual environment, unless it holds that release already.
@@ -52,12 +56,18 @@ fn install(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// A running server; killed when this is dropped.
-struct Moto {
+pub(crate) struct Moto {
     child: Child,
     address: SocketAddr,
 }
 
 impl Moto {
+    pub(crate) fn install_and_start() -> anyhow::Result<Self> {
+        let folder = folder();
+        let server = install(&folder)?;
+        Self::start(&server, &folder)
+    }
+
     fn start(server: &Path, folder: &Path) -> anyhow::Result<Self> {
         let address = free_port()?;
         let log = folder.join("server.log");
@@ -92,7 +102,7 @@ impl Moto {
         bail!("moto's server did not listen within a minute");
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }

@@ -25,7 +25,10 @@ use cpe_swf::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::{core::Core, polls::Receive};
+pub(crate) use self::{
+    core::{Core, DEFAULT_REGION},
+    polls::Receive,
+};
 use crate::{LocalConfig, LocalError, Storage, VirtualClock};
 
 /// The engine has stopped: it was closed, or it could not write its state.

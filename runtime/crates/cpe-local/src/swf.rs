@@ -63,6 +63,8 @@ pub(crate) use self::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) now: Timestamp,
+    /// Where the client believes to be: what is named by ARNs is there.
+    pub(crate) region: &'a str,
     pub(crate) archive: &'a dyn Archive,
 }
 

@@ -16,6 +16,9 @@ use crate::{
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
 const FORGET_AT_ONCE: u32 = 200;
 
+/// The region of a client that does not say where it is.
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
+
 /// Database and machines. Every job gets it, one at a time.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -41,7 +44,16 @@ impl Core {
 
     /// Gives SWF a command.
     pub(crate) fn swf<T>(&mut self, command: impl FnOnce(&mut Swf, &swf::Call<'_>) -> T) -> T {
-        command(&mut self.swf, &swf::Call { now: self.now, archive: &self.db })
+        self.swf_in(DEFAULT_REGION, command)
+    }
+
+    /// Gives SWF a command of a client in that region.
+    pub(crate) fn swf_in<T>(
+        &mut self,
+        region: &str,
+        command: impl FnOnce(&mut Swf, &swf::Call<'_>) -> T,
+    ) -> T {
+        command(&mut self.swf, &swf::Call { now: self.now, region, archive: &self.db })
     }
 
     /// Lets the machines do what is due by now.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN},
     request::Parts,
     uri::Authority,
@@ -21,6 +21,7 @@ use super::{
     respond::{self, ErrorForm},
 };
 use crate::{
+    engine::DEFAULT_REGION,
     sqs::{self, SqsFault, SqsFaultKind},
     swf,
 };
@@ -34,7 +35,6 @@ const SQS_BYTES: usize = 4 * 1024 * 1024;
 const SWF_TARGET: &str = "SimpleWorkflowService.";
 const SQS_TARGET: &str = "AmazonSQS.";
 const FORM: &str = "application/x-www-form-urlencoded";
-const DEFAULT_REGION: &str = "us-east-1";
 /// What a container calls the machine that it runs on.
 const DOCKER_HOST: &str = "host.docker.internal";
 
@@ -145,7 +145,7 @@ fn service<T>(request: &Request<T>) -> Service {
 async fn swf(services: &Services, operation: &str, request: Request<Incoming>) -> Response<Body> {
     let result = match read(request, SWF_BYTES).await {
         Ok((head, body)) => match services.verify(&head, Payload::Read(&body)) {
-            Ok(()) => swf_operation(services, operation, body).await,
+            Ok(()) => swf_operation(services, operation, region_of(&head.headers), body).await,
             Err(refusal) => return respond::unauthorized(ErrorForm::Json, refusal),
         },
         Err(Unread::TooLong) => Err(Fault::new(
@@ -162,6 +162,7 @@ async fn swf(services: &Services, operation: &str, request: Request<Incoming>) -
 async fn swf_operation(
     services: &Services,
     operation: &str,
+    region: &str,
     body: Bytes,
 ) -> Result<Vec<u8>, Fault> {
     let Services { engine, stop, .. } = services;
@@ -179,9 +180,9 @@ async fn swf_operation(
             swf::wire::activity_task_body(polled.as_ref())
         }
         _ => {
-            let operation = operation.to_owned();
+            let (operation, region) = (operation.to_owned(), region.to_owned());
             let command = move |core: &mut crate::engine::Core| {
-                core.swf(|swf, call| swf::wire::dispatch(swf, call, &operation, &body))
+                core.swf_in(&region, |swf, call| swf::wire::dispatch(swf, call, &operation, &body))
             };
             engine.call(command).await.map_err(stopped)?
         }
@@ -239,6 +240,19 @@ async fn sqs_form(
     }
 }
 
+/// The region that a request is signed for:
+/// `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
+fn region_of(headers: &HeaderMap) -> &str {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header
+        .and_then(|text| text.split_once("Credential=")?.1.split('/').nth(2))
+        .filter(|region| {
+            (1..=32).contains(&region.len())
+                && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+        .unwrap_or(DEFAULT_REGION)
+}
+
 /// What a client calls this endpoint, and which region it believes to be in.
 struct Whence {
     base: String,
@@ -249,14 +263,8 @@ impl Whence {
     fn of<T>(request: &Request<T>, address: SocketAddr) -> Self {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let host = header(HOST).map_or_else(|| address.to_string(), str::to_owned);
-        // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
-        let region = header(AUTHORIZATION)
-            .and_then(|text| text.split_once("Credential=")?.1.split('/').nth(2))
-            .filter(|region| {
-                region.len() <= 32
-                    && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            });
-        Self { base: format!("http://{host}"), region: region.unwrap_or(DEFAULT_REGION).to_owned() }
+        let region = region_of(request.headers()).to_owned();
+        Self { base: format!("http://{host}"), region }
     }
 
     fn caller<'a>(&'a self, services: &'a Services) -> sqs::wire::Caller<'a> {

@@ -1,7 +1,7 @@
 //! What workers answer about the activity tasks that they were given.
 
 use cpe_swf::{
-    EventId, Fault, FaultKind, TaskToken,
+    EventId, Fault, FaultKind, TaskToken, WorkflowExecution,
     api::{
         ActivityTaskStatus, RecordActivityTaskHeartbeatRequest, RespondActivityTaskCanceledRequest,
         RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
@@ -10,7 +10,10 @@ use cpe_swf::{
     limits,
 };
 
-use super::{Call, Heartbeat, Swf, Write, check::Checks, polls::ACTIVITY_TOKEN, token::HandedOut};
+use super::{
+    Call, Heartbeat, Swf, Write, check::Checks, executions::unknown_execution,
+    polls::ACTIVITY_TOKEN, token::HandedOut,
+};
 
 /// The activity task that a token names, and that its worker still has.
 #[derive(Debug)]
@@ -21,6 +24,26 @@ struct Held {
 }
 
 impl Swf {
+    /// Says of a token whose run has closed that the run is what is unknown.
+    pub(super) fn check_open(
+        &self,
+        call: &Call<'_>,
+        kind: &str,
+        out: HandedOut,
+        token: &TaskToken,
+    ) -> Result<(), Fault> {
+        if self.runs.contains_key(&out.run) {
+            return Ok(());
+        }
+        match call.archive.execution(out.run)? {
+            Some(execution) if out.is_genuine(kind, token, &execution.run_id) => {
+                let WorkflowExecution { workflow_id, run_id } = execution;
+                Err(unknown_execution(&workflow_id, Some(&run_id)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn record_activity_task_heartbeat(
         &mut self,
         call: &Call<'_>,
@@ -29,7 +52,7 @@ impl Swf {
         let mut checks = Checks::default();
         checks.optional("details", request.details.as_ref(), limits::HEARTBEAT_DETAILS_CHARS);
         checks.finish()?;
-        let held = self.held(&request.task_token)?;
+        let held = self.held(call, &request.task_token)?;
         let heartbeat = Heartbeat { at: call.now, details: request.details };
         let (run, activity) = (held.out.run, held.out.scheduled);
         self.set_heartbeat(run, activity, heartbeat.clone());
@@ -45,7 +68,7 @@ impl Swf {
         let mut checks = Checks::default();
         checks.data("result", request.result.as_ref());
         checks.finish()?;
-        let held = self.held(&request.task_token)?;
+        let held = self.held(call, &request.task_token)?;
         let completed = ActivityTaskCompleted {
             result: request.result,
             scheduled_event_id: held.out.scheduled,
@@ -64,7 +87,7 @@ impl Swf {
         checks.optional("reason", request.reason.as_ref(), limits::REASON_CHARS);
         checks.data("details", request.details.as_ref());
         checks.finish()?;
-        let held = self.held(&request.task_token)?;
+        let held = self.held(call, &request.task_token)?;
         let failed = ActivityTaskFailed {
             reason: request.reason,
             details: request.details,
@@ -83,7 +106,7 @@ impl Swf {
         let mut checks = Checks::default();
         checks.data("details", request.details.as_ref());
         checks.finish()?;
-        let held = self.held(&request.task_token)?;
+        let held = self.held(call, &request.task_token)?;
         let canceled = ActivityTaskCanceled {
             details: request.details,
             scheduled_event_id: held.out.scheduled,
@@ -110,8 +133,9 @@ impl Swf {
 
     /// A worker whose activity task timed out, was answered or belongs to a closed run is told
     /// that there is none: somebody else won.
-    fn held(&self, token: &TaskToken) -> Result<Held, Fault> {
+    fn held(&self, call: &Call<'_>, token: &TaskToken) -> Result<Held, Fault> {
         let out = HandedOut::read(ACTIVITY_TOKEN, token)?;
+        self.check_open(call, ACTIVITY_TOKEN, out, token)?;
         self.runs
             .get(&out.run)
             .filter(|run| out.is_genuine(ACTIVITY_TOKEN, token, &run.execution.run_id))

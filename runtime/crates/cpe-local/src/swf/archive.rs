@@ -19,6 +19,9 @@ pub(crate) trait Archive: fmt::Debug {
         execution: &WorkflowExecution,
     ) -> Result<Option<(RunNo, WorkflowExecutionDetail)>, Fault>;
 
+    /// The ids of a closed run.
+    fn execution(&self, run: RunNo) -> Result<Option<WorkflowExecution>, Fault>;
+
     /// Events of a closed run.
     fn events(&self, run: RunNo, range: EventRange) -> Result<Vec<HistoryEvent>, Fault>;
 

@@ -11,6 +11,7 @@ use super::{
     check::{Checks, invalid},
     polls::DECISION_TOKEN,
     token::HandedOut,
+    wire::refusal::CLOSE_LAST,
 };
 
 /// The answer to one decision task, while its decisions are carried out.
@@ -35,6 +36,7 @@ impl Swf {
         check(&request)?;
         let token = &request.task_token;
         let out = HandedOut::read(DECISION_TOKEN, token)?;
+        self.check_open(call, DECISION_TOKEN, out, token)?;
         let unhandled = self
             .runs
             .get(&out.run)
@@ -107,7 +109,7 @@ fn check(request: &RespondDecisionTaskCompletedRequest) -> Result<(), Fault> {
     checks.finish()?;
     let before_last = request.decisions.split_last().map_or(&[][..], |(_, rest)| rest);
     if before_last.iter().any(Decision::is_closing) {
-        return Err(invalid("Close must be last decision in list"));
+        return Err(invalid(CLOSE_LAST));
     }
     Ok(())
 }

@@ -30,12 +30,12 @@ pub(crate) struct DomainRecord {
 }
 
 impl DomainRecord {
-    fn info(&self) -> DomainInfo {
+    fn info(&self, region: &str) -> DomainInfo {
         DomainInfo {
             name: self.name.clone(),
             status: self.status,
             description: self.description.clone(),
-            arn: Some(tags::arn(&self.name)),
+            arn: Some(tags::arn(region, &self.name)),
         }
     }
 
@@ -152,12 +152,12 @@ impl Swf {
 
     pub(crate) fn describe_domain(
         &self,
-        _call: &Call<'_>,
+        call: &Call<'_>,
         request: &DescribeDomainRequest,
     ) -> Result<DomainDetail, Fault> {
         let record = &self.domain(&request.name)?.record;
         Ok(DomainDetail {
-            domain_info: record.info(),
+            domain_info: record.info(call.region),
             configuration: DomainConfiguration {
                 workflow_execution_retention_period_in_days: record.retention.clone(),
             },
@@ -184,7 +184,7 @@ impl Swf {
             size: request.maximum_page_size,
         };
         let (infos, next_page_token) =
-            pages::of_names(call.now, &ask, records, |record| record.info())?;
+            pages::of_names(call.now, &ask, records, |record| record.info(call.region))?;
         Ok(DomainInfos { domain_infos: infos, next_page_token })
     }
 }

@@ -306,6 +306,22 @@ impl Archive for Connection {
         find().map_err(broken)
     }
 
+    fn execution(&self, run: RunNo) -> std::result::Result<Option<WorkflowExecution>, Fault> {
+        let find = || {
+            let mut statement = self.prepare_cached(
+                "SELECT workflow_id, run_id FROM swf_runs WHERE no = ?1 AND closed = 1",
+            )?;
+            let found = statement.query_row([run.0], |row| {
+                Ok(WorkflowExecution {
+                    workflow_id: row.get::<_, String>(0)?.into(),
+                    run_id: row.get::<_, String>(1)?.into(),
+                })
+            });
+            found.optional()
+        };
+        find().map_err(broken)
+    }
+
     fn events(
         &self,
         run: RunNo,

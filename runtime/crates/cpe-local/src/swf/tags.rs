@@ -14,11 +14,11 @@ const TAGS: usize = 50;
 const KEY_CHARS: usize = 128;
 const VALUE_CHARS: usize = 256;
 const ARN_CHARS: usize = 1_600;
-/// The endpoint has one account and one region; the account is the one that mocks of AWS use.
-const ARN_PREFIX: &str = "arn:aws:swf:us-east-1:123456789012:/domain/";
+/// The one account that there is, the same as in other mocks of AWS.
+const ACCOUNT: &str = "123456789012";
 
-pub(super) fn arn(domain: &DomainName) -> String {
-    format!("{ARN_PREFIX}{domain}")
+pub(super) fn arn(region: &str, domain: &DomainName) -> String {
+    format!("arn:aws:swf:{region}:{ACCOUNT}:/domain/{domain}")
 }
 
 /// The domain that an ARN names, in whatever region and account.

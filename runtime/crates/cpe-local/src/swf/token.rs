@@ -3,7 +3,7 @@
 //! A token carries numbers, and a digest over them and a secret of what it belongs to. The secret
 //! of a run is its run id, so a token survives a restart and is of no use for another run.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use base64::Engine;
 use cpe_swf::{EventId, Fault, RunId, TaskToken, Timestamp, WorkflowExecution};
 use sha2::{Digest, Sha256};
 
@@ -97,12 +97,12 @@ fn seal(kind: &str, numbers: &[i64], secret: &str) -> String {
     let mut bytes = text.into_bytes();
     bytes.push(b'#');
     bytes.extend(digest.finalize().into_iter().take(DIGEST_BYTES));
-    BASE64.encode(bytes)
+    hex::encode(bytes)
 }
 
 /// The numbers of a token of that kind, not yet verified.
 fn numbers(kind: &str, token: &str) -> Option<Vec<i64>> {
-    let bytes = BASE64.decode(token).ok()?;
+    let bytes = hex::decode(token).ok()?;
     let text = bytes.split(|byte| *byte == b'#').next()?;
     let mut parts = str::from_utf8(text).ok()?.split(':');
     if parts.next()? != kind {

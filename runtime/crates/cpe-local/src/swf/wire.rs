@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Swf, check::invalid};
 
-mod refusal;
+pub(super) mod refusal;
 
 /// How an operation's method takes its request: by value where it keeps parts of it.
 macro_rules! operations {
@@ -20,11 +20,11 @@ macro_rules! operations {
         match $operation {
             $($taken => {
                 $swf.admit($taken, $call.now)?;
-                answer(&$swf.$take($call, request($body)?)?)
+                answer(&$swf.$take($call, request($body, $operation)?)?)
             })*
             $($lent => {
                 $swf.admit($lent, $call.now)?;
-                answer(&$swf.$lend($call, &request($body)?)?)
+                answer(&$swf.$lend($call, &request($body, $operation)?)?)
             })*
             other => Err(unknown_operation(other)),
         }
@@ -84,30 +84,30 @@ pub(crate) fn dispatch(
 }
 
 pub(crate) fn poll_decision_request(body: &[u8]) -> Result<PollForDecisionTaskRequest, Fault> {
-    request(body)
+    request(body, "PollForDecisionTask")
 }
 
 pub(crate) fn poll_activity_request(body: &[u8]) -> Result<PollForActivityTaskRequest, Fault> {
-    request(body)
+    request(body, "PollForActivityTask")
 }
 
-/// The answer to a poll. A poll that ended without a decision task has an empty token.
+/// The answer to a poll. One that ended without a decision task has no token: what SWF documents
+/// as empty is not there on the wire, and clients look whether it is.
 pub(crate) fn decision_task_body(polled: Option<&DecisionTask>) -> Result<Vec<u8>, Fault> {
     match polled {
         Some(decision_task) => answer(decision_task),
         None => answer(&json!({
-            "taskToken": "",
-            "startedEventId": EventId(0),
             "previousStartedEventId": EventId(0),
+            "startedEventId": EventId(0),
         })),
     }
 }
 
-/// The answer to a poll. A poll that ended without an activity task has an empty token.
+/// The answer to a poll. One that ended without an activity task has no token either.
 pub(crate) fn activity_task_body(polled: Option<&ActivityTask>) -> Result<Vec<u8>, Fault> {
     match polled {
         Some(activity_task) => answer(activity_task),
-        None => answer(&json!({ "taskToken": "", "startedEventId": EventId(0) })),
+        None => answer(&json!({ "startedEventId": EventId(0) })),
     }
 }
 
@@ -141,22 +141,28 @@ fn answer<T: Serialize>(answer: &T) -> Result<Vec<u8>, Fault> {
     Ok(if body == b"null" { Vec::new() } else { body })
 }
 
-fn request<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+fn request<T: DeserializeOwned>(body: &[u8], operation: &str) -> Result<T, Fault> {
     // A body may be left out where nothing is required.
     let body = if body.is_empty() { b"{}" } else { body };
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(unreadable("the body is not a JSON object"));
     }
-    serde_json::from_slice(body).or_else(|error| reread(body, &error))
+    serde_json::from_slice(body).or_else(|error| reread(body, operation, &error))
 }
 
 /// Reads a request that cannot be read as it is: members that are `null` count as absent.
-fn reread<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Result<T, Fault> {
+fn reread<T: DeserializeOwned>(
+    body: &[u8],
+    operation: &str,
+    error: &serde_json::Error,
+) -> Result<T, Fault> {
     let mut body: Value = serde_json::from_slice(body).map_err(|_| unreadable(error))?;
     refusal::drop_nulls(&mut body);
-    T::deserialize(&body).map_err(|error| match refusal::explain(&body, &error.to_string()) {
-        Some(message) => invalid(message),
-        None => unreadable(error),
+    T::deserialize(&body).map_err(|error| {
+        match refusal::explain(operation, &body, &error.to_string()) {
+            Some(message) => invalid(message),
+            None => unreadable(error),
+        }
     })
 }
 

@@ -271,7 +271,8 @@ async fn all_pages_of_a_history_are_read() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_decided_that_the_client_was_not_told() {
     let world = World::new();
-    world.queues.fail_sends([ErrorKind::Unavailable; 5]);
+    // Two events at a time, and five times.
+    world.queues.fail_sends([ErrorKind::Unavailable; 10]);
     world.decider.handle(task(&history(BEGUN), 0)).await;
     expect![[r#""#]].assert_eq(&world.text());
     // The decision task times out, and the next one tells and decides.

@@ -66,7 +66,7 @@ impl Bench {
 
     /// Any operation but a poll. The answer, or the fault as `Name: message`.
     pub(super) fn call(&mut self, operation: &str, request: Value) -> Result<Value, String> {
-        let call = Call { now: self.now, archive: &self.archive };
+        let call = Call { now: self.now, region: "us-east-1", archive: &self.archive };
         let body = request.to_string();
         let answer = wire::dispatch(&mut self.swf, &call, operation, body.as_bytes());
         if answer.is_err() {
@@ -103,12 +103,12 @@ impl Bench {
         let mut whole = json!({"domain": "d", "taskList": {"name": "dl"}, "identity": "decider"});
         merge(&mut whole, request);
         let request = wire::poll_decision_request(whole.to_string().as_bytes()).unwrap();
-        let call = Call { now: self.now, archive: &self.archive };
+        let call = Call { now: self.now, region: "us-east-1", archive: &self.archive };
         let polled = self.swf.poll_for_decision_task(&call, &request).unwrap();
         self.stored();
         let body = wire::decision_task_body(polled.as_ref()).unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
-        (body["taskToken"] != "").then_some(body)
+        body.get("taskToken").is_some().then_some(body)
     }
 
     /// Polls for an activity task of the list `al`, and keeps its token under its activity id.
@@ -119,12 +119,12 @@ impl Bench {
 
     pub(super) fn poll_activity_with(&mut self, request: Value) -> Option<Value> {
         let request = wire::poll_activity_request(request.to_string().as_bytes()).unwrap();
-        let call = Call { now: self.now, archive: &self.archive };
+        let call = Call { now: self.now, region: "us-east-1", archive: &self.archive };
         let polled = self.swf.poll_for_activity_task(&call, &request).unwrap();
         self.stored();
         let body = wire::activity_task_body(polled.as_ref()).unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
-        if body["taskToken"] == "" {
+        if body.get("taskToken").is_none() {
             return None;
         }
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -163,7 +163,7 @@ impl Bench {
     }
 
     pub(super) fn fire(&mut self) {
-        let call = Call { now: self.now, archive: &self.archive };
+        let call = Call { now: self.now, region: "us-east-1", archive: &self.archive };
         self.swf.fire_due(&call);
         self.stored();
     }

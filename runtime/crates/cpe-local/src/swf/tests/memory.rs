@@ -89,6 +89,12 @@ impl Archive for MemoryArchive {
             .map(|run| (run.no, run.detail.clone().unwrap())))
     }
 
+    fn execution(&self, run: RunNo) -> Result<Option<WorkflowExecution>, Fault> {
+        let closed = self.runs.values().find(|record| record.no == run);
+        let closed = closed.filter(|run| run.info.execution_status == ExecutionStatus::Closed);
+        Ok(closed.map(|run| run.info.execution.clone()))
+    }
+
     fn events(&self, run: RunNo, range: EventRange) -> Result<Vec<HistoryEvent>, Fault> {
         Ok(self.events.get(&run).map(|events| range.of(events)).unwrap_or_default())
     }

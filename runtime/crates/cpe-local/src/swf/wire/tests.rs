@@ -14,9 +14,9 @@ fn check(body: Vec<u8>, expect: Expect) {
 fn a_poll_without_result_has_an_empty_token() {
     check(
         decision_task_body(None).unwrap(),
-        expect![[r#"{"taskToken":"","startedEventId":0,"previousStartedEventId":0}"#]],
+        expect![[r#"{"previousStartedEventId":0,"startedEventId":0}"#]],
     );
-    check(activity_task_body(None).unwrap(), expect![[r#"{"taskToken":"","startedEventId":0}"#]]);
+    check(activity_task_body(None).unwrap(), expect![[r#"{"startedEventId":0}"#]]);
 }
 
 #[test]
