@@ -8,14 +8,19 @@
 //!
 //! Must not know: SQLite outside `tables`, HTTP outside `wire`, tokio.
 
+mod attempts;
 mod attributes;
 mod fault;
 mod fifo;
 mod message;
 mod messages;
+mod moves;
 mod names;
+mod permissions;
 mod queue;
+mod redrive;
 pub(crate) mod tables;
+mod tags;
 pub(crate) mod wire;
 mod write;
 
@@ -28,6 +33,7 @@ use cpe_swf::Timestamp;
 
 use self::{
     attributes::Attributes,
+    moves::Moves,
     names::MessageNo,
     queue::{Counts, Queue},
     write::Write,
@@ -35,10 +41,12 @@ use self::{
 pub(crate) use self::{
     attributes::WAIT_SECONDS,
     fault::{SqsFault, SqsFaultKind},
-    messages::Outgoing,
+    messages::{Ask, Outgoing},
     names::{ACCOUNT, QueueId, QueueName},
     tables::Received,
 };
+
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Everything that SQS holds in memory.
 #[derive(Debug)]
@@ -49,6 +57,7 @@ pub(crate) struct Sqs {
     hidden: BTreeSet<(Timestamp, QueueId, MessageNo)>,
     /// When each queue's oldest message is thrown away.
     expiries: BTreeSet<(Timestamp, QueueId)>,
+    moves: Moves,
     ready: BTreeSet<QueueId>,
     writes: Vec<Write>,
     next_queue: QueueId,
@@ -64,6 +73,7 @@ impl Default for Sqs {
             names: BTreeMap::new(),
             hidden: BTreeSet::new(),
             expiries: BTreeSet::new(),
+            moves: Moves::default(),
             ready: BTreeSet::new(),
             writes: Vec::new(),
             next_queue: QueueId(1),
@@ -94,10 +104,14 @@ impl Sqs {
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let shown = self.hidden.first().map(|(at, ..)| *at);
         let expired = self.expiries.first().map(|(at, _)| *at);
-        shown.into_iter().chain(expired).min()
+        shown.into_iter().chain(expired).chain(self.moves.next_deadline()).min()
     }
 
     /// Makes a queue. One that is there with the same settings is fine.
+    ///
+    /// SQS refuses a name for 60 seconds after its queue was deleted (`QueueDeletedRecently`).
+    /// Here it may be used again at once: whoever works on their own machine deletes queues and
+    /// makes them again, mostly in tests, and every other local SQS lets them.
     pub(crate) fn create_queue(
         &mut self,
         now: Timestamp,
@@ -118,7 +132,7 @@ impl Sqs {
                 )),
             };
         }
-        self.check_redrive(&attributes)?;
+        self.check_redrive(name, &attributes)?;
         let id = self.next_queue;
         self.next_queue = QueueId(id.0 + 1);
         let queue = Queue::new(id, name.clone(), now, attributes);
@@ -135,6 +149,11 @@ impl Sqs {
     fn queue(&self, name: &QueueName) -> Result<&Queue, SqsFault> {
         let id = self.queue_id(name)?;
         self.queues.get(&id).ok_or_else(SqsFault::no_such_queue)
+    }
+
+    fn queue_mut(&mut self, name: &QueueName) -> Result<&mut Queue, SqsFault> {
+        let id = self.queue_id(name)?;
+        self.queues.get_mut(&id).ok_or_else(SqsFault::no_such_queue)
     }
 
     /// How long a receive waits in this queue unless it says so itself.
@@ -168,15 +187,26 @@ impl Sqs {
     pub(crate) fn delete_queue(&mut self, name: &QueueName) -> Result<(), SqsFault> {
         let id = self.queue_id(name)?;
         self.empty(id);
+        self.moves.forget(id);
         self.names.remove(name);
         self.queues.remove(&id);
         self.writes.push(Write::DeleteQueue(id));
         Ok(())
     }
 
-    /// Throws all messages of a queue away.
-    pub(crate) fn purge(&mut self, name: &QueueName) -> Result<(), SqsFault> {
-        let id = self.queue_id(name)?;
+    /// Throws all messages of a queue away. Once in a minute, as SQS does, although it takes none
+    /// here: what works here has to work there.
+    pub(crate) fn purge(&mut self, now: Timestamp, name: &QueueName) -> Result<(), SqsFault> {
+        let queue = self.queue_mut(name)?;
+        if queue.purged.is_some_and(|purged| now < purged + PURGE_INTERVAL) {
+            return Err(SqsFault::new(
+                SqsFaultKind::PurgeQueueInProgress,
+                format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
+            ));
+        }
+        queue.purged = Some(now);
+        let (id, write) = (queue.id, Write::queue(queue));
+        self.writes.push(write);
         self.empty(id);
         Ok(())
     }
@@ -215,7 +245,7 @@ impl Sqs {
         given: &BTreeMap<String, String>,
     ) -> Result<(), SqsFault> {
         let changed = self.queue(name)?.attributes.changed(given)?;
-        self.check_redrive(&changed)?;
+        self.check_redrive(name, &changed)?;
         let id = self.queue_id(name)?;
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.attributes = changed;
@@ -226,17 +256,23 @@ impl Sqs {
         Ok(())
     }
 
-    fn check_redrive(&self, attributes: &Attributes) -> Result<(), SqsFault> {
+    /// Checks whether a queue with these settings may have the dead-letter queue that they name.
+    fn check_redrive(&self, name: &QueueName, attributes: &Attributes) -> Result<(), SqsFault> {
         let Some(redrive) = attributes.redrive() else { return Ok(()) };
-        let refuse = |why: String| Err(SqsFault::invalid(why));
-        match self.names.get(&redrive.target) {
-            None => refuse(format!("Dead letter target does not exist: {}.", redrive.target)),
-            Some(_) if redrive.target.is_fifo() != attributes.is_fifo() => refuse(format!(
-                "Dead letter target {} must be of the same kind: FIFO for FIFO, standard for standard.",
-                redrive.target
-            )),
-            Some(_) => Ok(()),
+        let Ok(target) = self.queue(&redrive.target) else {
+            return Err(redrive.refuse("Dead letter target does not exist"));
+        };
+        if redrive.target.is_fifo() != attributes.is_fifo() {
+            return Err(redrive.refuse(
+                "Dead-letter queue must be same type of queue as the source: FIFO for FIFO, standard for standard",
+            ));
         }
+        if !target.attributes.takes_dead_letters_of(name) {
+            return Err(redrive.refuse(
+                "The RedriveAllowPolicy of the dead letter target does not allow this queue",
+            ));
+        }
+        Ok(())
     }
 }
 

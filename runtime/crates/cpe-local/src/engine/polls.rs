@@ -16,7 +16,7 @@ use super::{
     waiting::{Handout, Lines, Ticket},
 };
 use crate::{
-    sqs::{self, QueueId, QueueName, Received, SqsFault},
+    sqs::{self, Ask, QueueId, QueueName, Received, SqsFault},
     swf::{Ready, TaskKind},
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Receive {
     pub(crate) visibility: Option<Duration>,
     /// The queue's own if `None`.
     pub(crate) wait: Option<Duration>,
+    /// Under which id it may be repeated.
+    pub(crate) attempt: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -171,7 +173,9 @@ impl Core {
 
     /// Receives from a queue, with the messages' contents.
     fn receive(&mut self, id: QueueId, receive: &Receive) -> rusqlite::Result<Got> {
-        let deliveries = match self.sqs.receive(self.now, id, receive.most, receive.visibility) {
+        let Receive { most, visibility, ref attempt, .. } = *receive;
+        let ask = Ask { most, visibility, attempt: attempt.as_deref() };
+        let deliveries = match self.sqs.receive(self.now, id, &ask) {
             Ok(deliveries) => deliveries,
             Err(fault) => return Ok(Err(fault)),
         };

@@ -40,7 +40,7 @@ pub(super) fn swf(result: Result<Vec<u8>, Fault>) -> Response<Body> {
 }
 
 fn status_of(fault: &SqsFault) -> StatusCode {
-    if fault.is_senders() { StatusCode::BAD_REQUEST } else { StatusCode::SERVICE_UNAVAILABLE }
+    StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 pub(super) fn sqs_json(result: Result<Value, SqsFault>) -> Response<Body> {

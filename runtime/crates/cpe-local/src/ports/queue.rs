@@ -95,6 +95,7 @@ impl MessageQueue for LocalQueues {
             most: usize::try_from(receive.max_messages).unwrap_or(1),
             visibility: receive.visibility_timeout,
             wait: Some(receive.wait.min(longest)),
+            attempt: None,
         };
         let received = self.engine.receive(asked, self.engine.closing()).await;
         let received = received.map_err(unavailable)?.map_err(refused)?;

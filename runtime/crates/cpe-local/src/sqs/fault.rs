@@ -24,6 +24,16 @@ impl SqsFault {
         self.kind != SqsFaultKind::Unavailable
     }
 
+    /// The status of the answer in HTTP.
+    pub(crate) fn status(&self) -> u16 {
+        match self.kind {
+            SqsFaultKind::Unavailable => 503,
+            SqsFaultKind::OverLimit => 403,
+            SqsFaultKind::ResourceNotFound => 404,
+            _ => 400,
+        }
+    }
+
     /// A parameter that is there, but wrong.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(SqsFaultKind::InvalidParameterValue, message)
@@ -68,8 +78,12 @@ fault_kinds! {
     QueueNameExists = "QueueNameExists", "QueueAlreadyExists";
     ReceiptHandleIsInvalid = "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid";
     MessageNotInflight = "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight";
-    /// Too many messages are in flight.
+    /// Too many messages are in flight, or a permission has too many actions.
     OverLimit = "OverLimit", "OverLimit";
+    PurgeQueueInProgress = "PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress";
+    /// What an ARN or a handle names is not there.
+    ResourceNotFound = "ResourceNotFoundException", "ResourceNotFoundException";
+    UnsupportedOperation = "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation";
     InvalidMessageContents = "InvalidMessageContents", "InvalidMessageContents";
     InvalidAttributeName = "InvalidAttributeName", "InvalidAttributeName";
     InvalidAttributeValue = "InvalidAttributeValue", "InvalidAttributeValue";

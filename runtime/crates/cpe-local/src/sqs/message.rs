@@ -13,7 +13,11 @@ use super::{
 };
 
 const MAX_ATTRIBUTES: usize = 10;
+pub(crate) const ID_CHARS: usize = 128;
 const NAME_CHARS: usize = 256;
+/// Digits that a number may have, and the powers of ten that its first one may stand for.
+const PRECISION: usize = 38;
+const MAGNITUDES: std::ops::RangeInclusive<i64> = -128..=126;
 
 /// A message as it is kept, apart from what its deliveries change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +67,11 @@ impl Content {
     }
 }
 
+/// Whether a text has only what message groups, de-duplication ids and the like may have.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=ID_CHARS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 pub(crate) fn too_long(most: usize) -> SqsFault {
     SqsFault::invalid(format!(
         "One or more parameters are invalid. Reason: Message must be shorter than {most} bytes."
@@ -75,24 +84,43 @@ impl AttributeValue {
         let refuse = |why: &str| {
             SqsFault::invalid(format!("The message attribute '{}' {why}.", Shown(name)))
         };
+        // `Number.of.whatever`: what comes after the first period is the client's own.
         let kind = self.data_type.split('.').next().unwrap_or_default();
-        if self.data_type.chars().count() > NAME_CHARS {
-            return Err(refuse("has a type of more than 256 characters"));
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if self.data_type.is_empty() {
+            return Err(refuse("must contain non-empty message attribute type"));
+        }
+        if self.data_type.len() > NAME_CHARS || !self.data_type.chars().all(is_plain) {
+            return Err(refuse(
+                "has an invalid message attribute type: it can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters, at most 256",
+            ));
         }
         match (kind, &self.string_value, &self.binary_value) {
             ("String" | "Number", Some(text), None) if !text.is_empty() => {
                 check_characters(text)?;
-                if kind == "Number" && text.trim().parse::<f64>().is_err() {
-                    return Err(refuse("is no number"));
+                if kind == "Number" && !is_number(text) {
+                    return Err(SqsFault::invalid(format!(
+                        "Can't cast the value of message (user) attribute '{}' to a number.",
+                        Shown(name)
+                    )));
                 }
                 Ok(text.clone().into_bytes())
             }
             ("Binary", None, Some(text)) if !text.is_empty() => {
                 STANDARD.decode(text).map_err(|_| refuse("is not in base64"))
             }
-            ("String" | "Number" | "Binary", ..) => Err(refuse("must contain a value of its type")),
-            _ => Err(refuse("has none of the types String, Number and Binary")),
+            ("String" | "Number" | "Binary", ..) => Err(refuse(&format!(
+                "must contain a non-empty value of its type '{kind}', and no other"
+            ))),
+            _ => Err(refuse(
+                "has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String",
+            )),
         }
+    }
+
+    /// What counts of type and value, whether they fit or not.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        self.data_type.len() + self.bytes().len()
     }
 
     /// The value's bytes. It was checked when the message came.
@@ -134,10 +162,37 @@ fn check_name(name: &str) -> Result<(), SqsFault> {
     if fits {
         return Ok(());
     }
+    let why = if name.is_empty() || name.chars().all(is_plain) {
+        "Attribute name must be 1 to 256 characters, must not start with AWS. or Amazon., and must not begin or end with a period (.) or have two of them in a row."
+    } else {
+        "Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."
+    };
     Err(SqsFault::invalid(format!(
-        "The message attribute name '{}' is invalid: letters, digits, '_', '-' and single '.' inside, at most 256, not starting with AWS. or Amazon.",
+        "The message attribute name '{}' is invalid. {why}",
         Shown(name)
     )))
+}
+
+/// Whether it is a number as SQS knows them: up to 38 digits, from 10^-128 to 10^126.
+fn is_number(text: &str) -> bool {
+    let (mantissa, exponent) = match text.trim().split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i16>().ok()),
+        None => (text.trim(), Some(0)),
+    };
+    let unsigned = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = format!("{whole}{fraction}");
+    let Some(exponent) = exponent else { return false };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    // Zeros before and after do not count.
+    let significant = digits.trim_start_matches('0');
+    let leading = digits.len() - significant.len();
+    let significant = significant.trim_end_matches('0');
+    let position = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    let magnitude = position(whole.len()) - 1 - position(leading) + i64::from(exponent);
+    significant.is_empty() || (significant.len() <= PRECISION && MAGNITUDES.contains(&magnitude))
 }
 
 /// The MD5 of a body, in hexadecimal.

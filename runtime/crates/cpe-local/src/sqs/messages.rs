@@ -40,6 +40,17 @@ pub(crate) struct Sent {
     pub(crate) sequence_number: Option<String>,
 }
 
+/// How to receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ask<'a> {
+    /// Messages at once.
+    pub(crate) most: usize,
+    /// The queue's own if `None`.
+    pub(crate) visibility: Option<Duration>,
+    /// FIFO queues only.
+    pub(crate) attempt: Option<&'a str>,
+}
+
 /// A message handed out, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
@@ -50,6 +61,25 @@ pub(crate) struct Delivery {
     pub(crate) receive_count: u32,
     pub(crate) group: Option<Arc<str>>,
     pub(crate) fifo: bool,
+    /// The queue that it was moved from, if this is a dead letter.
+    pub(crate) source: Option<QueueName>,
+}
+
+impl Delivery {
+    /// The last delivery of a message.
+    pub(super) fn of(queue: &Queue, no: MessageNo, now: Timestamp) -> Option<Self> {
+        let message = queue.message(no)?;
+        Some(Self {
+            no,
+            receipt: Receipt { queue: queue.id, message: no, delivery: message.receive_count },
+            sent: message.sent,
+            first_received: message.first_received.unwrap_or(now),
+            receive_count: message.receive_count,
+            group: message.group.clone(),
+            fifo: queue.attributes.is_fifo(),
+            source: message.source.clone(),
+        })
+    }
 }
 
 impl Sqs {
@@ -70,38 +100,30 @@ impl Sqs {
         if queue.deduplication.forget_old(now) {
             self.writes.push(Write::ForgetDeduplication { queue: id, now });
         }
-        let first = deduplication.as_ref().and_then(|key| queue.deduplication.find(key));
+        let scope = scope(queue, &outgoing, deduplication.as_deref());
+        let first = scope.as_ref().and_then(|key| queue.deduplication.find(key));
         if let Some(first) = first {
             return Ok(Sent {
                 message_id: first.message_id.clone(),
                 sequence_number: Some(first.no.sequence_number()),
             });
         }
-        let no = self.next_message;
-        self.next_message = MessageNo(no.0 + 1);
-        if no >= self.reserved {
-            self.reserved = MessageNo(no.0 + RESERVE);
-            self.writes.push(Write::Reserve(self.reserved));
-        }
-        let message_id = outgoing.content.message_id.clone();
-        if let Some(key) = &deduplication {
-            let first = First { no, message_id: message_id.clone() };
-            queue.deduplication.remember(key, now, first.clone());
-            self.writes.push(Write::Deduplication { queue: id, id: key.clone(), at: now, first });
-        }
         let delay = outgoing.delay.unwrap_or_else(|| queue.attributes.delay());
+        let no = self.next_message_no();
+        let message_id = outgoing.content.message_id.clone();
+        if let Some(key) = scope
+            && let Some(queue) = self.queues.get_mut(&id)
+        {
+            let first = First { no, message_id: message_id.clone() };
+            queue.deduplication.remember(&key, now, first.clone());
+            self.writes.push(Write::Deduplication { queue: id, id: key, at: now, first });
+        }
         let state = if delay.is_zero() {
             MessageState::Visible(now)
         } else {
             MessageState::Delayed(now + delay)
         };
-        let message = Message {
-            sent: now,
-            state,
-            receive_count: 0,
-            first_received: None,
-            group: outgoing.group,
-        };
+        let message = Message { state, group: outgoing.group, ..Message::new(now) };
         self.writes.push(Write::Message {
             no,
             queue: id,
@@ -113,16 +135,38 @@ impl Sqs {
         Ok(Sent { message_id, sequence_number: fifo.then(|| no.sequence_number()) })
     }
 
-    /// Hands out up to `most` messages, hidden for `visibility` or as the queue says.
+    /// A number that no message had before.
+    pub(super) fn next_message_no(&mut self) -> MessageNo {
+        let no = self.next_message;
+        self.next_message = MessageNo(no.0 + 1);
+        if no >= self.reserved {
+            self.reserved = MessageNo(no.0 + RESERVE);
+            self.writes.push(Write::Reserve(self.reserved));
+        }
+        no
+    }
+
+    /// Hands out messages.
     pub(crate) fn receive(
         &mut self,
         now: Timestamp,
         id: QueueId,
-        most: usize,
-        visibility: Option<Duration>,
+        ask: &Ask<'_>,
+    ) -> Result<Vec<Delivery>, SqsFault> {
+        match ask.attempt {
+            Some(attempt) => self.receive_attempt(now, id, ask, attempt),
+            None => self.receive_new(now, id, ask),
+        }
+    }
+
+    pub(super) fn receive_new(
+        &mut self,
+        now: Timestamp,
+        id: QueueId,
+        ask: &Ask<'_>,
     ) -> Result<Vec<Delivery>, SqsFault> {
         let mut deliveries = Vec::new();
-        while deliveries.len() < most {
+        while deliveries.len() < ask.most {
             let queue = self.queues.get(&id).ok_or_else(SqsFault::no_such_queue)?;
             // A FIFO queue goes on in the group of the message before, as far as that goes.
             let last = deliveries.last().map(|delivery: &Delivery| delivery.no);
@@ -141,7 +185,7 @@ impl Sqs {
                 }
                 break;
             }
-            let until = now + visibility.unwrap_or_else(|| queue.attributes.visibility_timeout());
+            let until = now + queue.visibility(ask.visibility);
             deliveries.extend(self.deliver(now, id, no, until));
         }
         Ok(deliveries)
@@ -156,18 +200,22 @@ impl Sqs {
     ) -> Option<Delivery> {
         let queue = self.queues.get_mut(&id)?;
         queue.deliver(no, now, until);
-        let message = queue.message(no)?;
         self.hidden.insert((until, id, no));
-        self.writes.push(Write::State { no, message: message.clone() });
-        Some(Delivery {
-            no,
-            receipt: Receipt { queue: id, message: no, delivery: message.receive_count },
-            sent: message.sent,
-            first_received: message.first_received.unwrap_or(now),
-            receive_count: message.receive_count,
-            group: message.group.clone(),
-            fifo: queue.attributes.is_fifo(),
-        })
+        self.writes.push(Write::State { no, message: queue.message(no)?.clone() });
+        Delivery::of(queue, no, now)
+    }
+
+    /// Hides a message that is hidden already until another time.
+    pub(super) fn hide(&mut self, id: QueueId, no: MessageNo, until: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        let was = queue.message(no).and_then(|message| message.state.hidden_until());
+        if let Some(was) = was {
+            self.hidden.remove(&(was, id, no));
+            self.hidden.insert((until, id, no));
+            queue.change(no, MessageState::InFlight(until));
+            let message = queue.message(no).cloned();
+            self.writes.extend(message.map(|message| Write::State { no, message }));
+        }
     }
 
     /// Deletes a message, if this is its last delivery. One that is gone already is fine.
@@ -195,36 +243,32 @@ impl Sqs {
         receipt: &str,
         timeout: u32,
     ) -> Result<(), SqsFault> {
-        if !VISIBILITY_SECONDS.contains(&timeout) {
-            return Err(SqsFault::invalid(format!(
-                "Value {timeout} for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200."
-            )));
-        }
         let (queue, Receipt { message: no, delivery, .. }) = self.received(name, receipt)?;
         let id = queue.id;
         let current = queue.message(no).filter(|message| message.receive_count == delivery);
-        let Some(MessageState::InFlight(until)) = current.map(|message| message.state) else {
-            return Err(match current {
-                Some(_) => SqsFault::new(
-                    SqsFaultKind::MessageNotInflight,
-                    "The specified message isn't in flight.",
-                ),
-                None => SqsFault::invalid(format!(
-                    "Value {receipt} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
-                )),
-            });
-        };
-        self.hidden.remove(&(until, id, no));
-        let until = now + Duration::from_secs(u64::from(timeout));
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.change(no, MessageState::InFlight(until));
-            let message = queue.message(no).cloned();
-            self.writes.extend(message.map(|message| Write::State { no, message }));
+        let current = current.ok_or_else(|| {
+            SqsFault::invalid(format!(
+                "Value {receipt} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
+            ))
+        })?;
+        if !matches!(current.state, MessageState::InFlight(_)) {
+            return Err(SqsFault::new(
+                SqsFaultKind::MessageNotInflight,
+                "The specified message isn't in flight.",
+            ));
         }
+        let until = now + Duration::from_secs(u64::from(timeout));
+        // Whole seconds, or a client that asks for all of them would always be too late.
+        let hidden = until.since(current.last_received.unwrap_or(now)).as_secs();
+        if hidden > u64::from(*VISIBILITY_SECONDS.end()) {
+            return Err(SqsFault::invalid(format!(
+                "Value {timeout} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]."
+            )));
+        }
+        self.hide(id, no, until);
         if timeout == 0 {
+            self.hidden.remove(&(until, id, no));
             self.show(now, id, no);
-        } else {
-            self.hidden.insert((until, id, no));
         }
         self.note_freed(id);
         Ok(())
@@ -246,6 +290,7 @@ impl Sqs {
             self.expiries.pop_first();
             self.expire(now, id);
         }
+        self.fire_moves(now);
     }
 
     fn expire(&mut self, now: Timestamp, id: QueueId) {
@@ -290,11 +335,12 @@ impl Sqs {
             self.hidden.remove(&(until, id, no));
         }
         message.state = MessageState::Visible(now);
+        message.source = Some(source);
         if queue.attributes.is_fifo() {
             // A standard queue's message keeps its age; a FIFO queue's starts over.
             message.sent = now;
         }
-        self.writes.push(Write::Move { no, queue: target, message: message.clone(), source });
+        self.writes.push(Write::Move { no, queue: target, message: message.clone() });
         self.note_expiry(id);
         self.put(target, no, message);
     }
@@ -353,30 +399,42 @@ impl Sqs {
 
 /// The id by which a FIFO queue knows a message again. Checks what differs between the two kinds.
 fn deduplication_id(queue: &Queue, outgoing: &Outgoing) -> Result<Option<String>, SqsFault> {
-    let refuse = |why: &str| Err(SqsFault::invalid(why));
+    let refuse = |name: &str, value: &dyn std::fmt::Display| {
+        Err(SqsFault::invalid(format!(
+            "Value {value} for parameter {name} is invalid. Reason: The request include parameter that is not valid for this queue type."
+        )))
+    };
     if !queue.attributes.is_fifo() {
-        return match outgoing.deduplication {
+        return match &outgoing.deduplication {
             None => Ok(None),
-            Some(_) => refuse(
-                "The request include parameter MessageDeduplicationId which is not valid for this queue type.",
-            ),
+            Some(id) => refuse("MessageDeduplicationId", id),
         };
     }
     if outgoing.group.is_none() {
         return Err(SqsFault::missing("MessageGroupId"));
     }
-    if outgoing.delay.is_some_and(|delay| !delay.is_zero()) {
-        return refuse(
-            "The request include parameter DelaySeconds which is not valid for this queue type.",
-        );
+    if let Some(delay) = outgoing.delay.filter(|delay| !delay.is_zero()) {
+        return refuse("DelaySeconds", &delay.as_secs());
     }
     match &outgoing.deduplication {
         Some(id) => Ok(Some(id.clone())),
         None if queue.attributes.deduplicates_by_content() => {
             Ok(Some(outgoing.body_digest.clone()))
         }
-        None => refuse(
+        None => Err(SqsFault::invalid(
             "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
-        ),
+        )),
+    }
+}
+
+/// What must be the same for a message to be the same again.
+fn scope(queue: &Queue, outgoing: &Outgoing, deduplication: Option<&str>) -> Option<String> {
+    let id = deduplication?;
+    match &outgoing.group {
+        // Neither can have a line feed in it.
+        Some(group) if queue.attributes.deduplicates_within_groups() => {
+            Some(format!("{group}\n{id}"))
+        }
+        _ => Some(id.to_owned()),
     }
 }

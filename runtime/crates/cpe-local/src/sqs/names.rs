@@ -1,6 +1,6 @@
 //! Names and handles: of queues, messages and deliveries.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// What a queue is called: letters, digits, `-` and `_`, and `.fifo` at the end of a FIFO queue's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct QueueName(String);
+pub(crate) struct QueueName(Arc<str>);
 
 impl QueueName {
     pub(crate) fn parse(name: &str) -> Result<Self, SqsFault> {
@@ -23,7 +23,7 @@ impl QueueName {
                 "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
             ));
         }
-        Ok(Self(name.to_owned()))
+        Ok(Self(name.into()))
     }
 
     /// The queue that a URL names. Any host is fine: one's own comes by many names.
@@ -41,13 +41,22 @@ impl QueueName {
         })
     }
 
+    /// The queue that an ARN names. Region and account do not matter: here is only one of each.
+    pub(crate) fn of_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':');
+        let fixed = [parts.next()?, parts.next()?, parts.next()?];
+        let (_region, _account) = (parts.next()?, parts.next()?);
+        let is_sqs = matches!(fixed, ["arn", partition, "sqs"] if partition.starts_with("aws"));
+        parts.next().filter(|_| is_sqs).and_then(|name| Self::parse(name).ok())
+    }
+
     pub(crate) fn is_fifo(&self) -> bool {
         self.0.ends_with(".fifo")
     }
 
     /// A name that was checked when the queue was made.
-    pub(super) fn stored(name: String) -> Self {
-        Self(name)
+    pub(super) fn stored(name: &str) -> Self {
+        Self(name.into())
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -140,6 +149,16 @@ mod tests {
         assert_eq!(name("in").unwrap(), "in");
         for wrong in ["", "http://", "http://host", "http://host/1/a b", "http://host/1/.fifo"] {
             assert_eq!(name(wrong).unwrap_err().kind, SqsFaultKind::InvalidAddress, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_queue_is_found_by_its_arn_whatever_the_region() {
+        let name = |arn| QueueName::of_arn(arn).map(|name| name.to_string());
+        assert_eq!(name("arn:aws:sqs:us-east-1:1:in").as_deref(), Some("in"));
+        assert_eq!(name("arn:aws-cn:sqs:cn-north-1:2:a.fifo").as_deref(), Some("a.fifo"));
+        for wrong in ["", "in", "arn:aws:sns:r:1:in", "arn:aws:sqs:r:1", "arn:aws:sqs:r:1:a b"] {
+            assert_eq!(name(wrong), None, "{wrong}");
         }
     }
 

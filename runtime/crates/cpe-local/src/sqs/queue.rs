@@ -11,9 +11,11 @@ use std::{
 use cpe_swf::Timestamp;
 
 use super::{
+    attempts::Attempts,
     attributes::Attributes,
     fifo::{Deduplication, Groups},
     names::{MessageNo, QueueId, QueueName},
+    tags::Tags,
 };
 
 /// In-flight messages of one queue.
@@ -26,6 +28,9 @@ pub(crate) struct Queue {
     pub(crate) created: Timestamp,
     pub(crate) modified: Timestamp,
     pub(crate) attributes: Attributes,
+    pub(crate) tags: Tags,
+    /// When it was purged last.
+    pub(crate) purged: Option<Timestamp>,
     messages: HashMap<MessageNo, Message>,
     /// What can be received now, in the order of receiving. In a FIFO queue: the first message of
     /// each group of which none is in flight.
@@ -36,6 +41,7 @@ pub(crate) struct Queue {
     /// FIFO queues only.
     groups: Groups,
     pub(crate) deduplication: Deduplication,
+    pub(super) attempts: Attempts,
     /// The expiry of the oldest message, as the machine has noted it.
     pub(super) expiry: Option<Timestamp>,
 }
@@ -46,8 +52,26 @@ pub(crate) struct Message {
     pub(crate) state: MessageState,
     pub(crate) receive_count: u32,
     pub(crate) first_received: Option<Timestamp>,
-    /// FIFO queues only.
+    pub(crate) last_received: Option<Timestamp>,
+    /// In a standard queue it is kept and shown, and changes nothing.
     pub(crate) group: Option<Arc<str>>,
+    /// The queue that it was moved from, if this is a dead letter.
+    pub(crate) source: Option<QueueName>,
+}
+
+impl Message {
+    /// A message that was just sent.
+    pub(crate) fn new(sent: Timestamp) -> Self {
+        Self {
+            sent,
+            state: MessageState::Visible(sent),
+            receive_count: 0,
+            first_received: None,
+            last_received: None,
+            group: None,
+            source: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +115,8 @@ impl Queue {
             created,
             modified: created,
             attributes,
+            tags: Tags::new(),
+            purged: None,
             messages: HashMap::new(),
             visible: BTreeSet::new(),
             by_age: BTreeSet::new(),
@@ -98,6 +124,7 @@ impl Queue {
             delayed: 0,
             groups: Groups::default(),
             deduplication: Deduplication::default(),
+            attempts: Attempts::default(),
             expiry: None,
         }
     }
@@ -170,6 +197,7 @@ impl Queue {
         if let Some(message) = self.messages.get_mut(&no) {
             message.receive_count = message.receive_count.saturating_add(1);
             message.first_received.get_or_insert(now);
+            message.last_received = Some(now);
         }
     }
 

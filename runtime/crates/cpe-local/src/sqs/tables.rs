@@ -1,20 +1,26 @@
-//! SQS in the database: queues, messages, contents, de-duplication ids.
+//! SQS in the database: queues, messages, contents, de-duplication ids, attempts, moves.
+//!
+//! Here is how it is written; `load` reads it back.
 //!
 //! Contents have a table of their own, so that a delivery rewrites a row of a few dozen bytes and
 //! not a body of up to a megabyte.
 
 use cpe_swf::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{
-    Sqs,
-    fifo::{DEDUPLICATION_MILLIS, First},
+    fifo::DEDUPLICATION_MILLIS,
     message::{Content, MessageAttributes},
     messages::Delivery,
+    moves::{MessageMove, Progress},
     names::{MessageNo, QueueId, QueueName},
-    queue::{Message, MessageState, Queue},
+    queue::{Message, MessageState},
     write::Write,
 };
+
+mod load;
+
+pub(crate) use self::load::load;
 
 pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
@@ -23,7 +29,9 @@ pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
              name TEXT NOT NULL,
              created INTEGER NOT NULL,
              modified INTEGER NOT NULL,
-             attributes TEXT NOT NULL
+             attributes TEXT NOT NULL,
+             tags TEXT NOT NULL,
+             purged INTEGER
          ) STRICT;
          CREATE TABLE sqs_message (
              no INTEGER PRIMARY KEY,
@@ -33,6 +41,7 @@ pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
              state_at INTEGER NOT NULL,
              receive_count INTEGER NOT NULL,
              first_received INTEGER,
+             last_received INTEGER,
              message_group TEXT,
              source TEXT
          ) STRICT;
@@ -52,6 +61,28 @@ pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
              message_id TEXT NOT NULL,
              PRIMARY KEY (queue, id)
          ) STRICT, WITHOUT ROWID;
+         CREATE TABLE sqs_attempt (
+             queue INTEGER NOT NULL,
+             id TEXT NOT NULL,
+             at INTEGER NOT NULL,
+             until INTEGER NOT NULL,
+             messages TEXT NOT NULL,
+             PRIMARY KEY (queue, id)
+         ) STRICT, WITHOUT ROWID;
+         CREATE TABLE sqs_move (
+             queue INTEGER NOT NULL,
+             no INTEGER NOT NULL,
+             id TEXT NOT NULL,
+             destination TEXT,
+             rate INTEGER,
+             started INTEGER NOT NULL,
+             to_move INTEGER NOT NULL,
+             moved INTEGER NOT NULL,
+             status TEXT NOT NULL,
+             next_step INTEGER,
+             reason TEXT,
+             PRIMARY KEY (queue, no)
+         ) STRICT, WITHOUT ROWID;
          -- Numbers are never used twice, also when the highest row was deleted.
          CREATE TABLE sqs_next (
              one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -68,8 +99,6 @@ pub(crate) struct Received {
     pub(crate) delivery: Delivery,
     pub(crate) content: Content,
     pub(crate) deduplication_id: Option<String>,
-    /// The queue that it was moved from, if this is a dead letter.
-    pub(crate) source: Option<QueueName>,
 }
 
 pub(crate) fn write(db: &Connection, writes: Vec<Write>) -> rusqlite::Result<()> {
@@ -83,6 +112,12 @@ fn write_one(db: &Connection, write: Write) -> rusqlite::Result<()> {
         Write::Deduplication { .. } | Write::ForgetDeduplication { .. } => {
             write_deduplication(db, write)
         }
+        Write::Attempt { .. } | Write::ForgetAttempt { .. } => write_attempt(db, write),
+        Write::MessageMove { queue, made } => write_move(db, queue, &made),
+        Write::ForgetMove { queue, no } => {
+            execute("DELETE FROM sqs_move WHERE queue = ?1 AND no = ?2", params![queue.0, no])
+        }
+        Write::Move { .. } | Write::MoveBack { .. } => move_message(db, write),
         Write::Message { no, queue, message, deduplication, content } => {
             insert_message(db, no, queue, &message)?;
             let attributes = match content.attributes.is_empty() {
@@ -107,23 +142,17 @@ fn write_one(db: &Connection, write: Write) -> rusqlite::Result<()> {
             let (state, at) = state_columns(message.state);
             execute(
                 "UPDATE sqs_message
-                 SET state = ?2, state_at = ?3, receive_count = ?4, first_received = ?5
+                 SET state = ?2, state_at = ?3, receive_count = ?4, first_received = ?5,
+                     last_received = ?6
                  WHERE no = ?1",
                 params![
                     no.0,
                     state,
                     at.0,
                     message.receive_count,
-                    message.first_received.map(|at| at.0)
+                    message.first_received.map(|at| at.0),
+                    message.last_received.map(|at| at.0)
                 ],
-            )
-        }
-        Write::Move { no, queue, message, source } => {
-            let (state, at) = state_columns(message.state);
-            execute(
-                "UPDATE sqs_message
-                 SET queue = ?2, state = ?3, state_at = ?4, sent = ?5, source = ?6 WHERE no = ?1",
-                params![no.0, queue.0, state, at.0, message.sent.0, source.as_str()],
             )
         }
         Write::Delete(no) => {
@@ -140,19 +169,30 @@ fn execute(db: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> rusql
 
 fn write_queue(db: &Connection, write: Write) -> rusqlite::Result<()> {
     match write {
-        Write::Queue { id, name, created, modified, attributes } => {
+        Write::Queue { id, name, created, modified, attributes, tags, purged } => {
             execute(db, "UPDATE sqs_next SET queue = max(queue, ?1 + 1)", params![id.0])?;
             execute(
                 db,
-                "INSERT INTO sqs_queue (id, name, created, modified, attributes)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO sqs_queue (id, name, created, modified, attributes, tags, purged)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (id) DO UPDATE
-                 SET modified = excluded.modified, attributes = excluded.attributes",
-                params![id.0, name.as_str(), created.0, modified.0, json(&attributes)?],
+                 SET modified = excluded.modified, attributes = excluded.attributes,
+                     tags = excluded.tags, purged = excluded.purged",
+                params![
+                    id.0,
+                    name.as_str(),
+                    created.0,
+                    modified.0,
+                    json(&attributes)?,
+                    json(&tags)?,
+                    purged.map(|at| at.0)
+                ],
             )
         }
         Write::DeleteQueue(id) => {
             execute(db, "DELETE FROM sqs_deduplication WHERE queue = ?1", params![id.0])?;
+            execute(db, "DELETE FROM sqs_attempt WHERE queue = ?1", params![id.0])?;
+            execute(db, "DELETE FROM sqs_move WHERE queue = ?1", params![id.0])?;
             execute(db, "DELETE FROM sqs_queue WHERE id = ?1", params![id.0])
         }
         _ => Ok(()),
@@ -172,6 +212,79 @@ fn write_deduplication(db: &Connection, write: Write) -> rusqlite::Result<()> {
             "DELETE FROM sqs_deduplication WHERE queue = ?1 AND at <= ?2",
             params![queue.0, now.0.saturating_sub(DEDUPLICATION_MILLIS)],
         ),
+        _ => Ok(()),
+    }
+}
+
+fn write_attempt(db: &Connection, write: Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Attempt { queue, id, attempt } => {
+            let messages: Vec<_> =
+                attempt.messages.iter().map(|(no, count)| (no.0, count)).collect();
+            execute(
+                db,
+                "INSERT OR REPLACE INTO sqs_attempt (queue, id, at, until, messages)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![queue.0, id, attempt.at.0, attempt.until.0, json(&messages)?],
+            )
+        }
+        Write::ForgetAttempt { queue, id } => execute(
+            db,
+            "DELETE FROM sqs_attempt WHERE queue = ?1 AND id = ?2",
+            params![queue.0, id],
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn write_move(db: &Connection, queue: QueueId, made: &MessageMove) -> rusqlite::Result<()> {
+    let reason = match &made.progress {
+        Progress::Failed(reason) => Some(reason),
+        _ => None,
+    };
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    execute(
+        db,
+        "INSERT OR REPLACE INTO sqs_move
+         (queue, no, id, destination, rate, started, to_move, moved, status, next_step, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            queue.0,
+            made.no,
+            made.id.0,
+            made.destination.as_ref().map(QueueName::as_str),
+            made.rate,
+            made.started.0,
+            count(made.to_move),
+            count(made.moved),
+            made.progress.status(),
+            made.progress.next_step().map(|at| at.0),
+            reason
+        ],
+    )
+}
+
+fn move_message(db: &Connection, write: Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Move { no, queue, message } => {
+            let (state, at) = state_columns(message.state);
+            let source = message.source.as_ref().map(QueueName::as_str);
+            execute(
+                db,
+                "UPDATE sqs_message
+                 SET queue = ?2, state = ?3, state_at = ?4, sent = ?5, source = ?6 WHERE no = ?1",
+                params![no.0, queue.0, state, at.0, message.sent.0, source],
+            )
+        }
+        Write::MoveBack { no, new_no, queue, message, message_id } => {
+            execute(db, "DELETE FROM sqs_message WHERE no = ?1", params![no.0])?;
+            insert_message(db, new_no, queue, &message)?;
+            execute(
+                db,
+                "UPDATE sqs_content SET no = ?2, message_id = ?3 WHERE no = ?1",
+                params![no.0, new_no.0, message_id],
+            )
+        }
         _ => Ok(()),
     }
 }
@@ -229,8 +342,7 @@ fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> ru
 /// Reads the content of a message that is handed out.
 pub(crate) fn with_content(db: &Connection, delivery: Delivery) -> rusqlite::Result<Received> {
     let mut statement = db.prepare_cached(
-        "SELECT message_id, body, attributes, trace_header, deduplication_id,
-                (SELECT source FROM sqs_message WHERE no = ?1)
+        "SELECT message_id, body, attributes, trace_header, deduplication_id
          FROM sqs_content WHERE no = ?1",
     )?;
     statement.query_row([delivery.no.0], |row| {
@@ -246,79 +358,7 @@ pub(crate) fn with_content(db: &Connection, delivery: Delivery) -> rusqlite::Res
                 trace_header: row.get(3)?,
             },
             deduplication_id: row.get(4)?,
-            source: row.get::<_, Option<String>>(5)?.map(QueueName::stored),
             delivery,
         })
     })
-}
-
-/// Brings back what was in memory when the last transaction was committed.
-pub(crate) fn load(db: &Connection) -> rusqlite::Result<Sqs> {
-    let mut sqs = Sqs::default();
-    let (queue, message) = db
-        .query_row("SELECT queue, message FROM sqs_next", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?
-        .unwrap_or((1, 1));
-    sqs.next_queue = QueueId(queue);
-    (sqs.next_message, sqs.reserved) = (MessageNo(message), MessageNo(message));
-    load_queues(db, &mut sqs)?;
-    load_deduplication(db, &mut sqs)?;
-    load_messages(db, &mut sqs)?;
-    sqs.ready.clear();
-    Ok(sqs)
-}
-
-fn load_queues(db: &Connection, sqs: &mut Sqs) -> rusqlite::Result<()> {
-    let mut statement =
-        db.prepare("SELECT id, name, created, modified, attributes FROM sqs_queue")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let id = QueueId(row.get(0)?);
-        let name = QueueName::stored(row.get(1)?);
-        let mut queue = Queue::new(id, name.clone(), Timestamp(row.get(2)?), from_json(row, 4)?);
-        queue.modified = Timestamp(row.get(3)?);
-        sqs.names.insert(name, id);
-        sqs.queues.insert(id, queue);
-    }
-    Ok(())
-}
-
-fn load_deduplication(db: &Connection, sqs: &mut Sqs) -> rusqlite::Result<()> {
-    let mut statement =
-        db.prepare("SELECT queue, id, at, no, message_id FROM sqs_deduplication ORDER BY at, no")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if let Some(queue) = sqs.queues.get_mut(&QueueId(row.get(0)?)) {
-            let id: String = row.get(1)?;
-            let first = First { no: MessageNo(row.get(3)?), message_id: row.get(4)? };
-            queue.deduplication.remember(&id, Timestamp(row.get(2)?), first);
-        }
-    }
-    Ok(())
-}
-
-fn load_messages(db: &Connection, sqs: &mut Sqs) -> rusqlite::Result<()> {
-    let mut statement = db.prepare(
-        "SELECT no, queue, sent, state, state_at, receive_count, first_received, message_group
-         FROM sqs_message ORDER BY no",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let no = MessageNo(row.get(0)?);
-        let at = Timestamp(row.get(4)?);
-        let group: Option<String> = row.get(7)?;
-        let message = Message {
-            sent: Timestamp(row.get(2)?),
-            state: match row.get::<_, i64>(3)? {
-                0 => MessageState::Visible(at),
-                1 => MessageState::Delayed(at),
-                _ => MessageState::InFlight(at),
-            },
-            receive_count: row.get(5)?,
-            first_received: row.get::<_, Option<i64>>(6)?.map(Timestamp),
-            group: group.map(Into::into),
-        };
-        sqs.put(QueueId(row.get(1)?), no, message);
-    }
-    Ok(())
 }

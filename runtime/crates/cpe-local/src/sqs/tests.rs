@@ -7,7 +7,19 @@ use expect_test::{Expect, expect};
 use rusqlite::Connection;
 
 use super::*;
-use crate::sqs::wire::outgoing;
+use crate::sqs::{
+    messages::Delivery,
+    moves::{MoveId, MoveRequest, Progress},
+    names::Receipt,
+    permissions::Permission,
+    tags::Tags,
+    wire::outgoing,
+};
+
+mod attempts;
+mod invariants;
+mod moves;
+mod settings;
 
 struct World {
     db: Connection,
@@ -16,6 +28,10 @@ struct World {
     /// Receipts by the bodies of their messages, the last delivery of each.
     receipts: HashMap<String, String>,
     told: String,
+    /// How many moves were started.
+    moves: u32,
+    /// Until when each message is its receiver's alone, with the delivery's number.
+    held: HashMap<MessageNo, (Timestamp, u32)>,
 }
 
 impl World {
@@ -28,6 +44,8 @@ impl World {
             now: Timestamp::from_millis(1_000_000),
             receipts: HashMap::new(),
             told: String::new(),
+            moves: 0,
+            held: HashMap::new(),
         }
     }
 
@@ -53,9 +71,18 @@ impl World {
             ["hide", queue, body, seconds] => {
                 let receipt = self.receipts.get(*body).cloned().unwrap_or_default();
                 let seconds = seconds.parse().unwrap();
-                self.sqs.change_visibility(self.now, &name(queue), &receipt, seconds)
+                let hidden = self.sqs.change_visibility(self.now, &name(queue), &receipt, seconds);
+                if hidden.is_ok() {
+                    let Receipt { message, delivery, .. } = Receipt::decode(&receipt).unwrap();
+                    let until = self.now + Duration::from_secs(u64::from(seconds));
+                    self.held.insert(message, (until, delivery));
+                }
+                hidden
             }
-            ["purge", queue] => self.sqs.purge(&name(queue)),
+            ["purge", queue] => self.sqs.purge(self.now, &name(queue)),
+            ["move", source, rest @ ..] => self.start_move(source, &pairs(rest)),
+            ["cancel", source] => self.cancel(source),
+            ["moves", source] => self.list_moves(source),
             ["drop", queue] => self.sqs.delete_queue(&name(queue)),
             ["wait", seconds] => {
                 self.now = self.now + Duration::from_secs(seconds.parse().unwrap());
@@ -98,19 +125,70 @@ impl World {
         let most = usize::try_from(number("most").unwrap_or(10)).unwrap();
         let visibility = number("visibility").map(Duration::from_secs);
         let id = self.sqs.queue_id(&name(queue))?;
-        let deliveries = self.sqs.receive(self.now, id, most, visibility)?;
+        let attempt = options.get("attempt").map(String::as_str);
+        let ask = Ask { most, visibility, attempt };
+        let deliveries = self.sqs.receive(self.now, id, &ask)?;
         self.write();
         let mut line = format!("receive {queue}:");
         for delivery in deliveries {
+            self.hold(id, &delivery, attempt.is_some());
             let received = tables::with_content(&self.db, delivery).unwrap();
             let body = received.content.body;
             write!(line, " {body}#{}", received.delivery.receive_count).unwrap();
-            if let Some(source) = received.source {
+            if let Some(source) = received.delivery.source {
                 write!(line, " (from {source})").unwrap();
             }
             self.receipts.insert(body, received.delivery.receipt.encode());
         }
         writeln!(self.told, "{line}").unwrap();
+        Ok(())
+    }
+
+    /// Notes who has a message now, and that nobody else has it.
+    fn hold(&mut self, id: QueueId, delivery: &Delivery, may_repeat: bool) {
+        if let Some((until, count)) = self.held.get(&delivery.no) {
+            let repeated = may_repeat && *count == delivery.receive_count;
+            assert!(*until <= self.now || repeated, "{delivery:?} is somebody else's");
+        }
+        let state = self.sqs.queues[&id].message(delivery.no).unwrap().state;
+        let until = state.hidden_until().unwrap();
+        self.held.insert(delivery.no, (until, delivery.receive_count));
+    }
+
+    fn start_move(
+        &mut self,
+        source: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<(), SqsFault> {
+        let request = MoveRequest {
+            id: MoveId(format!("move-{}", self.moves + 1)),
+            source: name(source),
+            destination: options.get("to").map(|to| name(to)),
+            rate: options.get("rate").map(|rate| rate.parse().unwrap()),
+        };
+        self.sqs.start_move(self.now, request)?;
+        self.moves += 1;
+        Ok(())
+    }
+
+    /// Cancels the move that was started last.
+    fn cancel(&mut self, source: &str) -> Result<(), SqsFault> {
+        let id = MoveId(format!("move-{}", self.moves));
+        let moved = self.sqs.cancel_move(self.now, &name(source), &id)?;
+        writeln!(self.told, "cancel {source}: {moved} moved").unwrap();
+        Ok(())
+    }
+
+    fn list_moves(&mut self, source: &str) -> Result<(), SqsFault> {
+        for made in self.sqs.list_moves(&name(source), 10)? {
+            let status = made.progress.status();
+            write!(self.told, "{}: {status} {} of {}", made.id.0, made.moved, made.to_move)
+                .unwrap();
+            if let Progress::Failed(reason) = made.progress {
+                write!(self.told, " ({reason})").unwrap();
+            }
+            self.told.push('\n');
+        }
         Ok(())
     }
 
@@ -451,56 +529,5 @@ fn messages_that_sqs_refuses() {
     assert_eq!(refusal(&"x".repeat(1_048_577)), SqsFaultKind::InvalidParameterValue);
     for allowed in ["\t\r\n", "é\u{fffd}\u{10000}\u{10ffff}", &"x".repeat(1_048_576)] {
         outgoing(allowed.to_owned(), None, None).unwrap();
-    }
-}
-
-/// Any command of a script, on two queues of which one takes the other's dead letters.
-fn any_step() -> impl proptest::strategy::Strategy<Value = String> {
-    use proptest::prelude::*;
-    let queue = prop_oneof![Just("std"), Just("q.fifo"), Just("dead")];
-    let body = "[a-d]";
-    prop_oneof![
-        4 => body.prop_map(|body| format!("send std {body}")),
-        2 => body.prop_map(|body| format!("send std {body} delay=2")),
-        4 => (body, "[gh]").prop_map(|(body, group)| format!("send q.fifo {body} group={group}")),
-        4 => (queue.clone(), 1..4_u8).prop_map(|(q, most)| format!("receive {q} most={most}")),
-        1 => queue.clone().prop_map(|q| format!("receive {q} visibility=0")),
-        3 => (queue.clone(), body).prop_map(|(q, body)| format!("delete {q} {body}")),
-        2 => (queue.clone(), body, 0..4_u8).prop_map(|(q, body, s)| format!("hide {q} {body} {s}")),
-        4 => (0..5_u8).prop_map(|seconds| format!("wait {seconds}")),
-        1 => Just("wait 100".to_owned()),
-        3 => queue.prop_map(|queue| format!("count {queue}")),
-    ]
-}
-
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
-
-    /// What is in memory is what is on disk, whatever happened.
-    #[test]
-    fn a_restart_at_any_point_changes_nothing(
-        steps in proptest::collection::vec(any_step(), 1..60),
-        restart_after in 0..60_usize,
-    ) {
-        let redrive = r#"RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:r:1:dead","maxReceiveCount":2}"#;
-        let make = [
-            "create dead MessageRetentionPeriod=60".to_owned(),
-            format!("create std VisibilityTimeout=3 MessageRetentionPeriod=60 {redrive}"),
-            "create q.fifo FifoQueue=true ContentBasedDeduplication=true VisibilityTimeout=3".to_owned(),
-        ];
-        let run = |restart_after: Option<usize>| {
-            let mut world = World::new();
-            make.iter().for_each(|line| world.step(line));
-            for (at, line) in steps.iter().enumerate() {
-                world.step(line);
-                if restart_after == Some(at) {
-                    world.step("restart");
-                }
-            }
-            let all = ["wait 4", "receive std", "receive q.fifo", "receive dead", "wait 100", "count std", "count dead"];
-            all.iter().for_each(|line| world.step(line));
-            world.told
-        };
-        proptest::prop_assert_eq!(run(Some(restart_after)), run(None));
     }
 }

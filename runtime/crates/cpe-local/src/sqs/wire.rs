@@ -3,11 +3,14 @@
 //! The query protocol (`query`) is translated to and from this, so that the two cannot differ.
 
 mod batch;
+mod moves;
 mod operations;
+mod permissions;
 pub(crate) mod query;
 mod receiving;
 mod sending;
 mod shapes;
+mod tags;
 
 pub(crate) use self::sending::outgoing;
 use serde::de::DeserializeOwned;
@@ -71,6 +74,14 @@ pub(crate) async fn dispatch(
         "PurgeQueue" => operations::purge_queue(caller, parameters).await,
         "GetQueueAttributes" => operations::get_attributes(caller, parameters).await,
         "SetQueueAttributes" => operations::set_attributes(caller, parameters).await,
+        "TagQueue" => tags::tag(caller, parameters).await,
+        "UntagQueue" => tags::untag(caller, parameters).await,
+        "ListQueueTags" => tags::list(caller, parameters).await,
+        "AddPermission" => permissions::add(caller, parameters).await,
+        "RemovePermission" => permissions::remove(caller, parameters).await,
+        "StartMessageMoveTask" => moves::start(caller, parameters).await,
+        "CancelMessageMoveTask" => moves::cancel(caller, parameters).await,
+        "ListMessageMoveTasks" => moves::list(caller, parameters).await,
         "SendMessage" => sending::send(caller, parameters).await,
         "SendMessageBatch" => sending::send_batch(caller, parameters).await,
         "ReceiveMessage" => receiving::receive(caller, parameters).await,

@@ -1,13 +1,18 @@
 //! What the machine wants written. The machine says what, `tables` knows how.
 
+use std::sync::Arc;
+
 use cpe_swf::Timestamp;
 
 use super::{
+    attempts::Attempt,
     attributes::Attributes,
     fifo::First,
     message::Content,
+    moves::MessageMove,
     names::{MessageNo, QueueId, QueueName},
     queue::{Message, Queue},
+    tags::Tags,
 };
 
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub(crate) enum Write {
         created: Timestamp,
         modified: Timestamp,
         attributes: Attributes,
+        tags: Tags,
+        purged: Option<Timestamp>,
     },
     /// The queue's messages were deleted one by one before.
     DeleteQueue(QueueId),
@@ -39,7 +46,33 @@ pub(crate) enum Write {
         no: MessageNo,
         queue: QueueId,
         message: Message,
-        source: QueueName,
+    },
+    /// A message move gave a message to a queue, where it is a new one.
+    MoveBack {
+        no: MessageNo,
+        new_no: MessageNo,
+        queue: QueueId,
+        message: Message,
+        message_id: String,
+    },
+    /// A message move started or went on.
+    MessageMove {
+        queue: QueueId,
+        made: MessageMove,
+    },
+    ForgetMove {
+        queue: QueueId,
+        no: i64,
+    },
+    /// A receive under an id, made or repeated.
+    Attempt {
+        queue: QueueId,
+        id: Arc<str>,
+        attempt: Attempt,
+    },
+    ForgetAttempt {
+        queue: QueueId,
+        id: Arc<str>,
     },
     Delete(MessageNo),
     /// Messages get numbers below this one until this is written again. A restart skips the rest.
@@ -65,6 +98,8 @@ impl Write {
             created: queue.created,
             modified: queue.modified,
             attributes: queue.attributes.clone(),
+            tags: queue.tags.clone(),
+            purged: queue.purged,
         }
     }
 }

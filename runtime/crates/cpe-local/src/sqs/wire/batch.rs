@@ -9,14 +9,17 @@ use crate::sqs::{SqsFault, SqsFaultKind};
 pub(super) const ENTRIES: usize = 10;
 const ID_CHARS: usize = 80;
 
-/// Checks what a batch must be before any entry is looked at.
-pub(super) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), SqsFault> {
+/// Checks what a batch must be before any entry is looked at. `entry` is what SQS calls one.
+pub(super) fn check<'a>(
+    entry: &str,
+    ids: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<(), SqsFault> {
     let refuse = |kind, message: String| Err(SqsFault::new(kind, message));
     let count = ids.len();
     if count == 0 {
         return refuse(
             SqsFaultKind::EmptyBatchRequest,
-            "There should be at least one entry in the request.".to_owned(),
+            format!("There should be at least one {entry} in the request."),
         );
     }
     if count > ENTRIES {

@@ -7,10 +7,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Caller, parameters, shapes};
-use crate::sqs::{QueueName, SqsFault, SqsFaultKind, names::Shown};
+use crate::sqs::{
+    QueueName, SqsFault,
+    attributes::{is_known, unknown_attribute},
+};
 
 /// Queues of one page.
-const PAGE: usize = 1_000;
+const PAGE: u32 = 1_000;
 
 pub(super) async fn create_queue(caller: Caller<'_>, value: Value) -> Result<Value, SqsFault> {
     #[derive(Deserialize)]
@@ -19,11 +22,16 @@ pub(super) async fn create_queue(caller: Caller<'_>, value: Value) -> Result<Val
         queue_name: String,
         #[serde(default)]
         attributes: BTreeMap<String, String>,
+        // The service model really writes this one with a small letter.
+        #[serde(default, alias = "tags")]
+        tags: BTreeMap<String, String>,
     }
-    let request: Request = parameters(value)?;
-    let name = QueueName::parse(&request.queue_name)?;
+    let Request { queue_name, attributes, tags } = parameters(value)?;
+    let name = QueueName::parse(&queue_name)?;
     let url = caller.queue_url(&name);
-    caller.call(move |core| core.sqs.create_queue(core.now, &name, &request.attributes)).await?;
+    caller
+        .call(move |core| core.sqs.create_queue_with_tags(core.now, &name, &attributes, tags))
+        .await?;
     Ok(json!({ "QueueUrl": url }))
 }
 
@@ -46,19 +54,15 @@ pub(super) async fn get_queue_url(caller: Caller<'_>, value: Value) -> Result<Va
 #[serde(rename_all = "PascalCase")]
 struct Page {
     #[serde(default, deserialize_with = "shapes::number")]
-    max_results: Option<u32>,
+    max_results: Option<i64>,
     #[serde(default)]
     next_token: Option<String>,
 }
 
 impl Page {
     fn size(&self) -> Result<usize, SqsFault> {
-        match self.max_results.map_or(Ok(PAGE), usize::try_from) {
-            Ok(size @ 1..=PAGE) => Ok(size),
-            _ => Err(SqsFault::invalid(
-                "Value for parameter MaxResults is invalid. Reason: Must be between 1 and 1000.",
-            )),
-        }
+        let size = shapes::in_range("MaxResults", self.max_results, 1..=PAGE)?.unwrap_or(PAGE);
+        Ok(usize::try_from(size).unwrap_or(usize::MAX))
     }
 
     /// The name after which the page begins.
@@ -142,7 +146,7 @@ pub(super) async fn delete_queue(caller: Caller<'_>, value: Value) -> Result<Val
 
 pub(super) async fn purge_queue(caller: Caller<'_>, value: Value) -> Result<Value, SqsFault> {
     let name = parameters::<shapes::OfQueue>(value)?.queue()?;
-    caller.call(move |core| core.sqs.purge(&name)).await?;
+    caller.call(move |core| core.sqs.purge(core.now, &name)).await?;
     Ok(json!({}))
 }
 
@@ -164,17 +168,13 @@ pub(super) async fn get_attributes(caller: Caller<'_>, value: Value) -> Result<V
     if !wanted.iter().any(|name| name == "All") {
         // A setting that was never made is left out; one that there cannot be is an error.
         for name in &wanted {
-            if !all.contains_key(name) && !crate::sqs::attributes::is_known(name) {
+            if !all.contains_key(name) && !is_known(name) {
                 return Err(unknown_attribute(name));
             }
         }
         all.retain(|name, _| wanted.contains(name));
     }
     Ok(if all.is_empty() { json!({}) } else { json!({ "Attributes": all }) })
-}
-
-fn unknown_attribute(name: &str) -> SqsFault {
-    SqsFault::new(SqsFaultKind::InvalidAttributeName, format!("Unknown Attribute {}.", Shown(name)))
 }
 
 pub(super) async fn set_attributes(caller: Caller<'_>, value: Value) -> Result<Value, SqsFault> {

@@ -17,6 +17,19 @@ const PARAMETERS: usize = 2_048;
 /// Dots of a parameter's name.
 const DEPTH: usize = 8;
 
+/// Operations whose answer says nothing.
+const WITHOUT_RESULT: [&str; 9] = [
+    "AddPermission",
+    "ChangeMessageVisibility",
+    "DeleteMessage",
+    "DeleteQueue",
+    "PurgeQueue",
+    "RemovePermission",
+    "SetQueueAttributes",
+    "TagQueue",
+    "UntagQueue",
+];
+
 /// An operation and its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Form {
@@ -33,6 +46,10 @@ enum Kind {
 
 fn list(name: &str) -> Option<(&'static str, Kind)> {
     Some(match name {
+        "Tag" => ("Tags", Kind::Pairs("Key", "Value")),
+        "TagKey" => ("TagKeys", Kind::List),
+        "AWSAccountId" => ("AWSAccountIds", Kind::List),
+        "ActionName" => ("Actions", Kind::List),
         "Attribute" => ("Attributes", Kind::Pairs("Name", "Value")),
         "MessageAttribute" => ("MessageAttributes", Kind::Pairs("Name", "Value")),
         "MessageSystemAttribute" => ("MessageSystemAttributes", Kind::Pairs("Name", "Value")),
@@ -128,7 +145,8 @@ impl Tree {
 pub(crate) fn answer(action: &str, answer: &Value, request_id: &str) -> String {
     let mut xml = String::from("<?xml version=\"1.0\"?>");
     let _ = write!(xml, "<{action}Response xmlns=\"{NAMESPACE}\">");
-    if answer.as_object().is_some_and(|answer| !answer.is_empty()) {
+    // Clients look for the result of an operation that has one, also where it is empty.
+    if !WITHOUT_RESULT.contains(&action) {
         let _ = write!(xml, "<{action}Result>");
         members(&mut xml, action, answer);
         let _ = write!(xml, "</{action}Result>");
@@ -154,13 +172,17 @@ pub(crate) fn error(fault: &SqsFault, request_id: &str) -> String {
 fn members(xml: &mut String, action: &str, object: &Value) {
     for (name, value) in object.as_object().into_iter().flatten() {
         match (name.as_str(), value) {
-            ("Attributes", Value::Object(pairs)) => self::pairs(xml, action, "Attribute", pairs),
-            ("MessageAttributes", Value::Object(pairs)) => {
-                self::pairs(xml, action, "MessageAttribute", pairs);
+            ("Attributes", Value::Object(pairs)) => {
+                self::pairs(xml, action, ("Attribute", "Name"), pairs);
             }
+            ("MessageAttributes", Value::Object(pairs)) => {
+                self::pairs(xml, action, ("MessageAttribute", "Name"), pairs);
+            }
+            ("Tags", Value::Object(pairs)) => self::pairs(xml, action, ("Tag", "Key"), pairs),
             (_, Value::Array(items)) => {
                 let tag = match name.as_str() {
                     "Messages" => "Message".to_owned(),
+                    "Results" => format!("{action}ResultEntry"),
                     "QueueUrls" | "queueUrls" => "QueueUrl".to_owned(),
                     "Successful" => format!("{action}ResultEntry"),
                     "Failed" => "BatchResultErrorEntry".to_owned(),
@@ -173,10 +195,10 @@ fn members(xml: &mut String, action: &str, object: &Value) {
     }
 }
 
-fn pairs(xml: &mut String, action: &str, tag: &str, pairs: &Map<String, Value>) {
+fn pairs(xml: &mut String, action: &str, (tag, key): (&str, &str), pairs: &Map<String, Value>) {
     for (name, value) in pairs {
         let _ = write!(xml, "<{tag}>");
-        element(xml, "Name", name);
+        element(xml, key, name);
         member(xml, action, "Value", value);
         let _ = write!(xml, "</{tag}>");
     }

@@ -1,6 +1,6 @@
 //! `ReceiveMessage`, and what is done with a receipt.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -10,12 +10,38 @@ use crate::{
     engine::Receive,
     sqs::{
         ACCOUNT, Received, SqsFault, WAIT_SECONDS,
-        attributes::VISIBILITY_SECONDS,
+        attributes::{VISIBILITY_SECONDS, is_known, unknown_attribute},
         message::{MessageAttributes, md5_of_attributes, md5_of_body},
     },
 };
 
 const MOST_MESSAGES: u32 = 10;
+const SYSTEM_ATTRIBUTES: [&str; 9] = [
+    "SenderId",
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+];
+/// Those that every queue has; the rest are the optional ones.
+const QUEUE_ATTRIBUTES: [&str; 12] = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "CreatedTimestamp",
+    "DelaySeconds",
+    "LastModifiedTimestamp",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "QueueArn",
+    "ReceiveMessageWaitTimeSeconds",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+];
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -30,26 +56,30 @@ struct ReceiveRequest {
     #[serde(default)]
     message_attribute_names: Vec<String>,
     #[serde(default, deserialize_with = "shapes::number")]
-    max_number_of_messages: Option<u32>,
+    max_number_of_messages: Option<i64>,
     #[serde(default, deserialize_with = "shapes::number")]
-    visibility_timeout: Option<u32>,
+    visibility_timeout: Option<i64>,
     #[serde(default, deserialize_with = "shapes::number")]
-    wait_time_seconds: Option<u32>,
+    wait_time_seconds: Option<i64>,
+    #[serde(default)]
+    receive_request_attempt_id: Option<String>,
 }
 
 pub(super) async fn receive(caller: Caller<'_>, value: Value) -> Result<Value, SqsFault> {
     let mut request: ReceiveRequest = parameters(value)?;
-    let most = request.max_number_of_messages.unwrap_or(1);
-    check("MaxNumberOfMessages", most, 1..=MOST_MESSAGES)?;
+    let mut names = std::mem::take(&mut request.attribute_names);
+    names.append(&mut request.message_system_attribute_names);
+    check_names(&names)?;
+    let most = request.max_number_of_messages;
+    let most = shapes::in_range("MaxNumberOfMessages", most, 1..=MOST_MESSAGES)?.unwrap_or(1);
     let receive = Receive {
         queue: request.of.queue()?,
         most: usize::try_from(most).unwrap_or(1),
         visibility: seconds("VisibilityTimeout", request.visibility_timeout, VISIBILITY_SECONDS)?,
         wait: seconds("WaitTimeSeconds", request.wait_time_seconds, WAIT_SECONDS)?,
+        attempt: request.receive_request_attempt_id.take(),
     };
     let received = caller.engine.receive(receive, caller.stop).await??;
-    let mut names = std::mem::take(&mut request.attribute_names);
-    names.append(&mut request.message_system_attribute_names);
     let messages: Vec<_> = received
         .into_iter()
         .map(|message| show(caller, message, &names, &request.message_attribute_names))
@@ -57,25 +87,28 @@ pub(super) async fn receive(caller: Caller<'_>, value: Value) -> Result<Value, S
     Ok(if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) })
 }
 
-fn check(name: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), SqsFault> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    Err(SqsFault::invalid(format!(
-        "Value {value} for parameter {name} is invalid. Reason: Must be between {} and {}, if provided.",
-        range.start(),
-        range.end()
-    )))
-}
-
 fn seconds(
     name: &str,
-    value: Option<u32>,
-    range: std::ops::RangeInclusive<u32>,
+    value: Option<i64>,
+    range: RangeInclusive<u32>,
 ) -> Result<Option<Duration>, SqsFault> {
-    let Some(value) = value else { return Ok(None) };
-    check(name, value, range)?;
-    Ok(Some(Duration::from_secs(u64::from(value))))
+    let seconds = shapes::in_range(name, value, range)?;
+    Ok(seconds.map(|seconds| Duration::from_secs(u64::from(seconds))))
+}
+
+/// Refuses names that no message's attribute has. Those of a queue's are let pass: the older of the
+/// two lists had one type for both.
+fn check_names(names: &[String]) -> Result<(), SqsFault> {
+    let known = |name: &str| {
+        name == "All"
+            || SYSTEM_ATTRIBUTES.contains(&name)
+            || QUEUE_ATTRIBUTES.contains(&name)
+            || is_known(name)
+    };
+    match names.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => Err(unknown_attribute(name)),
+    }
 }
 
 /// A message as its receiver sees it: with those attributes that it asked for.
@@ -115,20 +148,22 @@ fn system_attributes(
     let delivery = &received.delivery;
     let millis = |at: cpe_swf::Timestamp| Some(at.as_millis().to_string());
     let in_fifo = |value: Option<String>| value.filter(|_| delivery.fifo);
-    let source = received.source.as_ref();
-    let all = [
-        ("SenderId", Some(ACCOUNT.to_owned())),
-        ("SentTimestamp", millis(delivery.sent)),
-        ("ApproximateReceiveCount", Some(delivery.receive_count.to_string())),
-        ("ApproximateFirstReceiveTimestamp", millis(delivery.first_received)),
-        ("SequenceNumber", in_fifo(Some(delivery.no.sequence_number()))),
-        ("MessageDeduplicationId", in_fifo(received.deduplication_id.clone())),
-        ("MessageGroupId", delivery.group.as_deref().map(str::to_owned)),
-        ("AWSTraceHeader", received.content.trace_header.clone()),
-        ("DeadLetterQueueSourceArn", source.map(|name| caller.queue_arn(name))),
+    let source = delivery.source.as_ref();
+    let values = [
+        Some(ACCOUNT.to_owned()),
+        millis(delivery.sent),
+        Some(delivery.receive_count.to_string()),
+        millis(delivery.first_received),
+        in_fifo(Some(delivery.no.sequence_number())),
+        in_fifo(received.deduplication_id.clone()),
+        delivery.group.as_deref().map(str::to_owned),
+        received.content.trace_header.clone(),
+        source.map(|name| caller.queue_arn(name)),
     ];
-    all.into_iter()
-        .filter(|(name, _)| wanted.iter().any(|wanted| wanted == "All" || wanted == name))
+    SYSTEM_ATTRIBUTES
+        .into_iter()
+        .zip(values)
+        .filter(|(name, _)| wanted.iter().any(|wanted| wanted == "All" || wanted == *name))
         .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))))
         .collect()
 }
@@ -138,7 +173,7 @@ fn system_attributes(
 struct WithReceipt {
     receipt_handle: String,
     #[serde(default, deserialize_with = "shapes::number")]
-    visibility_timeout: Option<u32>,
+    visibility_timeout: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -202,7 +237,7 @@ async fn change_one(caller: Caller<'_>, value: Value, change: Change) -> Result<
 async fn change_batch(caller: Caller<'_>, value: Value, change: Change) -> Result<Value, SqsFault> {
     let Batch { of, entries } = parameters(value)?;
     let queue = of.queue()?;
-    batch::check(entries.iter().map(|entry| entry.id.as_str()))?;
+    batch::check(change.entry(), entries.iter().map(|entry| entry.id.as_str()))?;
     caller
         .call(move |core| {
             core.sqs.queue_id(&queue)?;
@@ -216,6 +251,13 @@ async fn change_batch(caller: Caller<'_>, value: Value, change: Change) -> Resul
 }
 
 impl Change {
+    fn entry(self) -> &'static str {
+        match self {
+            Self::Delete => "DeleteMessageBatchRequestEntry",
+            Self::Visibility => "ChangeMessageVisibilityBatchRequestEntry",
+        }
+    }
+
     fn apply(
         self,
         core: &mut crate::engine::Core,
@@ -225,8 +267,8 @@ impl Change {
         match self {
             Self::Delete => core.sqs.delete(queue, &what.receipt_handle),
             Self::Visibility => {
-                let timeout = what
-                    .visibility_timeout
+                let timeout = what.visibility_timeout;
+                let timeout = shapes::in_range("VisibilityTimeout", timeout, VISIBILITY_SECONDS)?
                     .ok_or_else(|| SqsFault::missing("VisibilityTimeout"))?;
                 core.sqs.change_visibility(core.now, queue, &what.receipt_handle, timeout)
             }

@@ -1,6 +1,6 @@
 //! `SendMessage` and its batch.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,13 +12,15 @@ use crate::{
     engine::Core,
     sqs::{
         Outgoing, QueueName, SqsFault, SqsFaultKind,
-        attributes::{DELAY_SECONDS, MAX_MESSAGE_BYTES},
-        message::{Content, MessageAttributes, md5_of_attributes, md5_of_body},
+        attributes::{DELAY_SECONDS, MAX_MESSAGE_BYTES, check_range},
+        message::{
+            AttributeValue, Content, ID_CHARS, MessageAttributes, is_id, md5_of_attributes,
+            md5_of_body,
+        },
+        names::Shown,
     },
 };
 
-/// Message groups and de-duplication ids.
-const ID_CHARS: usize = 128;
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 /// A message without attributes.
@@ -41,7 +43,7 @@ pub(crate) fn outgoing(
 struct Message {
     message_body: String,
     #[serde(default, deserialize_with = "shapes::number")]
-    delay_seconds: Option<u32>,
+    delay_seconds: Option<i64>,
     #[serde(default)]
     message_attributes: MessageAttributes,
     #[serde(default)]
@@ -59,15 +61,15 @@ struct Ready {
 }
 
 impl Message {
+    /// What counts of it against a batch's limit.
+    fn bytes(&self) -> usize {
+        let attribute =
+            |(name, value): (&String, &AttributeValue)| name.len() + value.counted_bytes();
+        self.message_body.len() + self.message_attributes.iter().map(attribute).sum::<usize>()
+    }
+
     fn prepare(self) -> Result<Ready, SqsFault> {
-        let delay = match self.delay_seconds {
-            Some(delay) if !DELAY_SECONDS.contains(&delay) => {
-                return Err(SqsFault::invalid(
-                    "Value for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.",
-                ));
-            }
-            delay => delay.map(|delay| std::time::Duration::from_secs(u64::from(delay))),
-        };
+        let delay = self.delay_seconds.map(delay).transpose()?;
         check_id("MessageGroupId", self.message_group_id.as_deref())?;
         check_id("MessageDeduplicationId", self.message_deduplication_id.as_deref())?;
         let mut digests = BTreeMap::from([("MD5OfMessageBody", md5_of_body(&self.message_body))]);
@@ -98,27 +100,43 @@ impl Message {
     }
 }
 
+fn delay(seconds: i64) -> Result<Duration, SqsFault> {
+    check_range(seconds, &DELAY_SECONDS)
+        .map(|seconds| Duration::from_secs(u64::from(seconds)))
+        .ok_or_else(|| {
+            SqsFault::invalid(format!(
+                "Value {seconds} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
+            ))
+        })
+}
+
 fn trace_header(mut attributes: MessageAttributes) -> Result<Option<String>, SqsFault> {
-    let header = attributes.remove(TRACE_HEADER).and_then(|value| value.string_value);
-    match attributes.into_keys().next() {
-        None => Ok(header),
+    let header = attributes.remove(TRACE_HEADER);
+    if let Some(name) = attributes.into_keys().next() {
+        return Err(SqsFault::invalid(format!(
+            "Message system attribute name '{}' is invalid: the only one that a message may have is {TRACE_HEADER}.",
+            Shown(&name)
+        )));
+    }
+    match header {
+        None => Ok(None),
+        Some(AttributeValue { data_type, string_value: Some(text), binary_value: None })
+            if data_type == "String" && !text.is_empty() =>
+        {
+            Ok(Some(text))
+        }
         Some(_) => Err(SqsFault::invalid(format!(
-            "The only message system attribute that a message may have is {TRACE_HEADER}."
+            "The message system attribute '{TRACE_HEADER}' must have the type String and a non-empty value."
         ))),
     }
 }
 
 fn check_id(name: &str, id: Option<&str>) -> Result<(), SqsFault> {
     match id {
-        Some(id)
-            if id.is_empty()
-                || id.len() > ID_CHARS
-                || !id.chars().all(|c| c.is_ascii_graphic()) =>
-        {
-            Err(SqsFault::invalid(format!(
-                "{name} can only include alphanumeric and punctuation characters. 1 to {ID_CHARS} in length."
-            )))
-        }
+        Some(id) if !is_id(id) => Err(SqsFault::invalid(format!(
+            "Value {} for parameter {name} is invalid. Reason: {name} can only include alphanumeric and punctuation characters. 1 to {ID_CHARS} in length.",
+            Shown(id)
+        ))),
         _ => Ok(()),
     }
 }
@@ -167,8 +185,11 @@ pub(super) async fn send_batch(caller: Caller<'_>, value: Value) -> Result<Value
     }
     let request: Request = parameters(value)?;
     let queue = request.of.queue()?;
-    batch::check(request.entries.iter().map(|entry| entry.id.as_str()))?;
-    let bytes: usize = request.entries.iter().map(|entry| entry.message.message_body.len()).sum();
+    batch::check(
+        "SendMessageBatchRequestEntry",
+        request.entries.iter().map(|entry| entry.id.as_str()),
+    )?;
+    let bytes: usize = request.entries.iter().map(|entry| entry.message.bytes()).sum();
     let most = usize::try_from(MAX_MESSAGE_BYTES).unwrap_or(usize::MAX);
     if bytes > most {
         return Err(SqsFault::new(
