@@ -36,6 +36,9 @@ const MAX_FORM_FILE: u64 = 64 << 20;
 /// The longest document is a list of 10,000 parts with their checksums.
 const MAX_XML: usize = 8 << 20;
 
+/// S3 signs an address for a week at most.
+const LONGEST_SIGNED: i64 = 7 * 24 * 60 * 60;
+
 /// What the query of a presigned URL has besides the request's own parameters.
 const PRESIGNED: [&str; 8] = [
     "X-Amz-Algorithm",
@@ -114,7 +117,14 @@ impl Front {
             })
         };
         let remove: &[&str] = if value("X-Amz-Signature").is_some() {
-            let expires = expiry(value("X-Amz-Date"), value("X-Amz-Expires"));
+            let seconds = value("X-Amz-Expires").and_then(|seconds| seconds.parse::<i64>().ok());
+            if seconds.is_some_and(|seconds| !(0..=LONGEST_SIGNED).contains(&seconds)) {
+                return Err(s3_error!(
+                    AuthorizationQueryParametersError,
+                    "X-Amz-Expires must be non-negative and less than a week (in seconds); that is, at most 604800"
+                ));
+            }
+            let expires = expiry(value("X-Amz-Date"), seconds);
             self.check_expiry(expires.ok_or_else(|| {
                 s3_error!(
                     AuthorizationQueryParametersError,
@@ -154,11 +164,11 @@ impl Front {
     }
 }
 
-fn expiry(date: Option<&str>, seconds: Option<&str>) -> Option<i64> {
+fn expiry(date: Option<&str>, seconds: Option<i64>) -> Option<i64> {
     const FORMAT: &str = "[year][month][day]T[hour][minute][second]Z";
     let format = time::format_description::parse_borrowed::<2>(FORMAT).ok()?;
     let from = PrimitiveDateTime::parse(date?, &format).ok()?.assume_utc();
-    let until: OffsetDateTime = from.checked_add(Duration::seconds(seconds?.parse().ok()?))?;
+    let until: OffsetDateTime = from.checked_add(Duration::seconds(seconds?))?;
     Some(until.unix_timestamp())
 }
 

@@ -5,8 +5,8 @@ use cpe_swf::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    NewBody, NewObject, StoreError, bucket, checksum_of, files, from_db, from_json, put, to_db,
-    to_json, unnamed,
+    NewBody, NewObject, Piece, StoreError, bucket, checksum_of, files, from_db, from_json, put,
+    to_db, to_json, unnamed,
 };
 use crate::s3::{
     checksums::{self, Checksum, ChecksumPlan},
@@ -208,7 +208,7 @@ pub(crate) fn complete_upload(
         storage_class: upload.storage_class.clone(),
         checksum,
         headers: upload.headers.clone(),
-        body: NewBody::Files(chosen.iter().map(|part| (part.file, part.size)).collect()),
+        body: NewBody::Files(chosen.into_iter().map(Piece::from).collect()),
     };
     let mut orphans = put(db, at, &new, &complete.condition)?;
     orphans.extend(unnamed(db, take_out(db, &upload)?)?);
@@ -216,10 +216,18 @@ pub(crate) fn complete_upload(
 }
 
 struct Chosen {
+    number: u32,
     size: u64,
     md5: [u8; 16],
     checksum: Option<Checksum>,
     file: FileId,
+}
+
+impl From<Chosen> for Piece {
+    fn from(part: Chosen) -> Self {
+        let Chosen { number, size, checksum, file, .. } = part;
+        Self { file, size, number: Some(number), checksum }
+    }
 }
 
 /// The parts as listed, if they may be listed so.
@@ -253,7 +261,7 @@ fn choose(
         let mut md5 = [0; 16];
         hex::decode_to_slice(&etag, &mut md5)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        chosen.push(Chosen { size, md5, checksum, file: FileId(file) });
+        chosen.push(Chosen { number: part.number, size, md5, checksum, file: FileId(file) });
     }
     Ok(chosen)
 }

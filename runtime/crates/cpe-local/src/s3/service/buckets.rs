@@ -19,7 +19,7 @@ use super::{
 use crate::s3::{
     error::StoreError,
     index::Listed,
-    model::{Entry, ListQuery, MAX_LIST, Page},
+    model::{Entry, ListQuery, MAX_LIST, Page, region},
     objects::DEFAULT_REGION,
 };
 
@@ -34,7 +34,10 @@ impl Service {
         refuse([(input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
         let constraint =
             input.create_bucket_configuration.and_then(|wanted| wanted.location_constraint);
-        let region = constraint.as_ref().map_or(DEFAULT_REGION, BucketLocationConstraint::as_str);
+        let region = match constraint.as_ref().map(BucketLocationConstraint::as_str) {
+            None | Some("") => DEFAULT_REGION,
+            Some(constraint) => region(constraint)?,
+        };
         let made = self.objects.create_bucket(&input.bucket, region).await?;
         // Where S3 began, making one's own bucket again is no error; elsewhere it is.
         if !made && region != DEFAULT_REGION {
@@ -146,7 +149,7 @@ impl Service {
     }
 }
 
-fn entries(
+pub(super) fn entries(
     page: Page<Listed>,
     names: &Names,
     with_owner: bool,

@@ -19,7 +19,7 @@ use super::{
     buckets::{entries_told, owner},
     convert::{
         Names, Upload, algorithm, checksum, etag, instant, kind, page_size, range, read_conditions,
-        refuse, signed, source, sums, timestamp, write_condition,
+        refuse, signed, source, sums, tags_of, timestamp, write_condition,
     },
 };
 use crate::s3::{
@@ -39,7 +39,6 @@ impl Service {
     ) -> S3Result<CreateMultipartUploadOutput> {
         refuse([
             (input.sse_customer_key.is_some(), SSE_C),
-            (input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()), "tagging of objects"),
             (input.object_lock_mode.is_some(), "object lock"),
             (input.object_lock_legal_hold_status.is_some(), "object lock"),
         ])?;
@@ -61,6 +60,7 @@ impl Service {
             website_redirect: input.website_redirect_location,
             encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
             metadata: input.metadata.into_iter().flatten().collect(),
+            tags: tags_of(input.tagging.as_deref())?,
         };
         let storage_class = input.storage_class.map(|class| class.as_str().to_owned());
         let at = ObjectAddress::new(input.bucket, input.key);
@@ -201,6 +201,10 @@ impl Service {
         &self,
         input: AbortMultipartUploadInput,
     ) -> S3Result<AbortMultipartUploadOutput> {
+        refuse([(
+            input.if_match_initiated_time.is_some(),
+            "aborting by the time of the beginning",
+        )])?;
         let at = ObjectAddress::new(input.bucket, input.key);
         self.objects.abort_upload(&at, &UploadId(input.upload_id)).await?;
         Ok(AbortMultipartUploadOutput::default())
