@@ -31,7 +31,9 @@ impl Service {
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
         no_version(input.version_id.as_deref())?;
         refuse([(input.sse_customer_key.is_some(), "encryption with the client's own keys")])?;
-        let wanted: Vec<_> = input.object_attributes.iter().map(ObjectAttributes::as_str).collect();
+        // Several in one header are one to `s3s`.
+        let wanted = input.object_attributes.iter().map(ObjectAttributes::as_str);
+        let wanted: Vec<_> = wanted.flat_map(|names| names.split(',')).map(str::trim).collect();
         if wanted.is_empty() || wanted.iter().any(|wanted| !KNOWN.contains(wanted)) {
             return Err(StoreError::InvalidArgument("Invalid attribute name specified.").into());
         }

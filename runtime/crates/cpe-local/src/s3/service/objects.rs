@@ -3,7 +3,7 @@
 use cpe_ports::ObjectAddress;
 use futures::TryStreamExt;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue,
     header::{IF_MATCH, IF_NONE_MATCH},
 };
 use http_body_util::StreamBody;
@@ -157,9 +157,7 @@ impl Service {
         let found = self.objects.look(&at, wanted, conditions).await?;
         let tag_count = tag_count(&found.object);
         let head = head_of(found, wanted, is_checked(input.checksum_mode.as_ref()));
-        let is_part = head.content_range.is_some();
         let mut response = S3Response::new(head);
-        response.status = is_part.then_some(StatusCode::PARTIAL_CONTENT);
         // `s3s` has no field for it.
         if let Some(count) = tag_count {
             response.headers.insert("x-amz-tagging-count", count.into());

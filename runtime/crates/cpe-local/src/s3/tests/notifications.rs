@@ -252,7 +252,10 @@ async fn filters_choose_what_each_queue_is_told() {
     assert_eq!(http.status(copy, "").await, 200);
     assert_eq!(told(&http, "in").await, "s3:TestEvent\nObjectCreated:Put in/a.txt 1 #1");
     assert_eq!(told(&http, "pictures").await, "s3:TestEvent\nObjectCreated:Put p/b.jpg 1 #2");
-    http.check("GET /media?notification", "", expect![[r#"
+    http.check(
+        "GET /media?notification",
+        "",
+        expect![[r#"
         200
         content-type: application/xml
 
@@ -285,20 +288,27 @@ async fn filters_choose_what_each_queue_is_told() {
         <Queue>arn:aws:sqs:us-east-1:123456789012:pictures</Queue>
         </QueueConfiguration>
         </NotificationConfiguration>
-    "#]]).await;
+    "#]],
+    )
+    .await;
 
     // Without rules nothing is told.
     assert_eq!(configure(&http, &[]).await.0, 200);
     assert_eq!(http.status("PUT /media/in/c", "x").await, 200);
     assert_eq!(told(&http, "in").await, "");
-    http.check("GET /media?notification", "", expect![[r#"
+    http.check(
+        "GET /media?notification",
+        "",
+        expect![[r#"
         200
         content-type: application/xml
 
         <?xml version="1.0" encoding="UTF-8"?>
         <NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
         </NotificationConfiguration>
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -326,7 +336,14 @@ async fn what_cannot_be_told_is_refused() {
             .to_owned()])
         .await,
     ];
-    expect![[r#""#]].assert_eq(&shown.join("\n"));
+    expect![[r#"
+        400 InvalidArgument: Unable to validate the following destination configurations
+        400 InvalidArgument: FIFO SQS queues are not supported as destinations of notifications
+        400 InvalidArgument: The event &quot;s3:ObjectEaten:*&quot; is not supported for notifications; s3:ObjectCreated:* and s3:ObjectRemoved:* are
+        400 InvalidArgument: filter rule name must be either prefix or suffix
+        400 InvalidArgument: Configurations overlap. Configurations on the same bucket cannot share a common event type.
+        501 NotImplemented: notification of topics (TopicConfiguration; queues are notified) is not implemented
+        501 NotImplemented: notification of functions (CloudFunctionConfiguration; queues are notified) is not implemented"#]].assert_eq(&shown.join("\n"));
     assert_eq!(told(&http, "there").await, "", "what is refused sends no test");
     assert_eq!(http.status("GET /nowhere?notification", "").await, 404);
 }

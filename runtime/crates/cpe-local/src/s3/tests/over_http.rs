@@ -152,7 +152,10 @@ async fn heads_and_what_is_missing() {
         "#]],
     )
     .await;
-    http.check("GET /media/in/none.txt", "", expect![[r#"
+    http.check(
+        "GET /media/in/none.txt",
+        "",
+        expect![[r#"
         404
         content-type: application/xml
 
@@ -161,7 +164,9 @@ async fn heads_and_what_is_missing() {
         <Code>NoSuchKey</Code>
         <Message>The specified key does not exist.</Message>
         </Error>
-    "#]]).await;
+    "#]],
+    )
+    .await;
     http.check(
         "GET /nowhere/in/none.txt",
         "",
