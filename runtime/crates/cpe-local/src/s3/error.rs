@@ -19,6 +19,8 @@ pub(crate) enum StoreError {
     NoSuchKey { bucket: String, key: String },
     #[error("There is no such upload for this key; it may have been completed or aborted")]
     NoSuchUpload,
+    #[error("The object has no version {0:?}: versioning was never enabled")]
+    NoSuchVersion(String),
     #[error("You own the bucket {0:?} already")]
     BucketAlreadyOwnedByYou(String),
     #[error("The bucket {0:?} still has objects")]
@@ -48,7 +50,7 @@ pub(crate) enum StoreError {
     #[error("The bucket was not told its {0:?}")]
     NoSuchSetting(Setting),
     #[error("{0}")]
-    InvalidNotification(String),
+    Invalid(String),
     #[error("The range cannot be satisfied: the object has {size} bytes")]
     InvalidRange { size: u64 },
     #[error("Part {0} was not uploaded, or has another entity tag")]
@@ -94,6 +96,7 @@ impl StoreError {
             Self::NoSuchBucket(_) => "NoSuchBucket",
             Self::NoSuchKey { .. } => "NoSuchKey",
             Self::NoSuchUpload => "NoSuchUpload",
+            Self::NoSuchVersion(_) => "NoSuchVersion",
             Self::BucketAlreadyOwnedByYou(_) => "BucketAlreadyOwnedByYou",
             Self::BucketNotEmpty(_) => "BucketNotEmpty",
             Self::InvalidBucketName(_) => "InvalidBucketName",
@@ -109,7 +112,7 @@ impl StoreError {
             Self::InvalidLocationConstraint(_) => "InvalidLocationConstraint",
             Self::MalformedPolicy(_) => "MalformedPolicy",
             Self::NoSuchSetting(which) => missing(*which).0,
-            Self::InvalidNotification(_) => "InvalidArgument",
+            Self::Invalid(_) => "InvalidArgument",
             Self::InvalidPart(_) => "InvalidPart",
             Self::InvalidPartOrder => "InvalidPartOrder",
             Self::EntityTooSmall(_) => "EntityTooSmall",
@@ -132,6 +135,7 @@ impl StoreError {
             Self::NoSuchBucket(_)
             | Self::NoSuchKey { .. }
             | Self::NoSuchUpload
+            | Self::NoSuchVersion(_)
             | Self::NoSuchSetting(_) => ErrorKind::NotFound,
             Self::BucketAlreadyOwnedByYou(_) | Self::PreconditionFailed => ErrorKind::AlreadyExists,
             Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) | Self::Closed(_) => {
@@ -158,6 +162,7 @@ impl StoreError {
             Self::NoSuchUpload => {
                 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
             }
+            Self::NoSuchVersion(_) => "The specified version does not exist.",
             Self::BucketAlreadyOwnedByYou(_) => {
                 "Your previous request to create the named bucket succeeded and you already own it."
             }
@@ -181,12 +186,15 @@ impl StoreError {
                 "The list of parts was not in ascending order. The parts list must be specified in order by part number."
             }
             Self::EntityTooSmall(_) => {
-                "Your proposed upload is smaller than the minimum allowed size"
+                "Your proposed upload is smaller than the minimum allowed object size."
             }
             Self::EntityTooLarge { .. } => {
                 "Your proposed upload exceeds the maximum allowed object size."
             }
             Self::NoSuchSetting(which) => missing(*which).1,
+            Self::MalformedXml(_) => {
+                "The XML you provided was not well-formed or did not validate against our published schema"
+            }
             Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) => {
                 "We encountered an internal error. Please try again."
             }
@@ -246,6 +254,9 @@ impl From<StoreError> for S3Error {
         let mut told = Self::new(code.unwrap_or(S3ErrorCode::InternalError));
         if error.is_internal() {
             tracing::error!(error = &error as &dyn std::error::Error, "The object store failed");
+        }
+        if let StoreError::MalformedXml(why) = &error {
+            tracing::debug!(why, "A document is not what S3 takes");
         }
         told.set_message(error.told());
         if let Some(status) = error.status() {

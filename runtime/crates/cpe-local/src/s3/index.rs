@@ -24,7 +24,7 @@ pub(crate) use self::{
     settings::{Setting, delete_setting, document, next_in_sequence, put_setting, setting, tag},
     uploads::{
         Complete, ListedPart, NewPart, NewUpload, Part, Upload, abort_upload, complete_upload,
-        create_upload, list_parts, put_part, upload,
+        completed, create_upload, list_parts, put_part, upload,
     },
 };
 use super::{
@@ -55,6 +55,7 @@ const TABLES: &str = "
     INSERT INTO s3_sequence (next) VALUES (1);
 
     -- Keys are blobs: S3 orders them by their bytes.
+    -- `upload` is the id of the upload that made the object, if one did.
     -- A body is in `bytes`, or it is the row's segments joined. `bytes` is last, so that what only
     -- lists does not read it.
     CREATE TABLE s3_object (
@@ -67,6 +68,7 @@ const TABLES: &str = "
         storage_class TEXT NOT NULL,
         checksum TEXT,
         headers TEXT NOT NULL,
+        upload TEXT,
         bytes BLOB,
         UNIQUE (bucket, key)
     ) STRICT;

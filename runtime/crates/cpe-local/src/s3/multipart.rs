@@ -60,7 +60,9 @@ impl Objects {
         part: Incoming,
     ) -> Result<StoredPart, StoreError> {
         if !(1..=MAX_PARTS).contains(&number) {
-            return Err(StoreError::InvalidArgument("part numbers are 1 to 10,000"));
+            return Err(StoreError::InvalidArgument(
+                "Part number must be an integer between 1 and 10000, inclusive",
+            ));
         }
         let plan = self.upload(at, id).await?.plan;
         let Incoming { body, announced } = part;
@@ -120,6 +122,10 @@ impl Objects {
         }
         let (at, id) = (at.clone(), id.clone());
         self.write(move |write| {
+            // A client that did not hear the answer asks again, and the answer is the same.
+            if let Some(object) = index::completed(write.db, &at, &id)? {
+                return Ok(object.into());
+            }
             complete.now = write.now;
             let (object, orphans) = index::complete_upload(write.db, &at, &id, &complete)?;
             write.orphans.extend(orphans);

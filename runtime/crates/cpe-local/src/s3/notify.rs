@@ -136,7 +136,7 @@ impl Rule {
 }
 
 fn refuse(why: impl Into<String>) -> StoreError {
-    StoreError::InvalidNotification(why.into())
+    StoreError::Invalid(why.into())
 }
 
 fn unreachable() -> StoreError {

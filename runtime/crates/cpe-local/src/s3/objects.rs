@@ -364,6 +364,13 @@ impl From<NewObject> for Stored {
     }
 }
 
+impl From<Object> for Stored {
+    fn from(object: Object) -> Self {
+        let Object { etag, modified, size, checksum, .. } = object;
+        Self { etag, modified, size, checksum }
+    }
+}
+
 fn pin(files: &Files, source: &Source) -> Pinned {
     let slices = match source {
         Source::Inline(_) => [].as_slice(),

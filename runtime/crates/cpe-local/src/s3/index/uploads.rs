@@ -11,7 +11,7 @@ use super::{
 use crate::s3::{
     checksums::{self, Checksum, ChecksumPlan},
     files::FileId,
-    model::{EntityTag, Headers, MAX_OBJECT, MIN_PART, WriteCondition},
+    model::{EntityTag, Headers, MAX_OBJECT, MIN_PART, Object, WriteCondition},
 };
 
 #[derive(Debug)]
@@ -211,8 +211,26 @@ pub(crate) fn complete_upload(
         body: NewBody::Files(chosen.into_iter().map(Piece::from).collect()),
     };
     let mut orphans = put(db, at, &new, &complete.condition)?;
+    let bucket = bucket(db, &at.bucket)?.id;
+    db.prepare_cached("UPDATE s3_object SET upload = ? WHERE bucket = ? AND key = ?")?
+        .execute(params![id.0, bucket, at.key.as_bytes()])?;
     orphans.extend(unnamed(db, take_out(db, &upload)?)?);
     Ok((new, orphans))
+}
+
+/// The object that an upload became, as long as nothing was written over it.
+pub(crate) fn completed(
+    db: &Connection,
+    at: &ObjectAddress,
+    id: &UploadId,
+) -> Result<Option<Object>, StoreError> {
+    let bucket = bucket(db, &at.bucket)?.id;
+    let is_it: bool = db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM s3_object WHERE bucket = ? AND key = ? AND upload = ?)",
+        )?
+        .query_row(params![bucket, at.key.as_bytes(), id.0], |row| row.get(0))?;
+    if is_it { super::object(db, at).map(Some) } else { Ok(None) }
 }
 
 struct Chosen {

@@ -40,7 +40,7 @@ impl Service {
         let wants = |attribute| wanted.contains(&attribute);
         let at = ObjectAddress::new(input.bucket, input.key);
         let after = u32::try_from(input.part_number_marker.unwrap_or_default()).unwrap_or_default();
-        let max = page_size(input.max_parts, MAX_LIST)?;
+        let max = page_size("max-parts", input.max_parts, MAX_LIST)?;
         let (object, parts) = self.objects.parts(&at, after, max).await?;
         let parts = (wants(ObjectAttributes::OBJECT_PARTS) && parts.total > 0)
             .then(|| parts_of(parts, after, max));

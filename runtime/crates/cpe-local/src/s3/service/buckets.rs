@@ -64,7 +64,7 @@ impl Service {
     pub(super) async fn buckets(&self, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.as_deref().map(from_token).transpose()?;
-        let max = page_size(input.max_buckets, MAX_BUCKETS)?;
+        let max = page_size("max-buckets", input.max_buckets, MAX_BUCKETS)?;
         let (buckets, more) = self.objects.list_buckets(prefix, after, max).await?;
         let last = buckets.last().filter(|_| more).map(|bucket| to_token(&bucket.name));
         let buckets = buckets
@@ -90,7 +90,7 @@ impl Service {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone(),
             after: input.marker.clone().filter(|marker| !marker.is_empty()),
-            max: page_size(input.max_keys, MAX_LIST)?,
+            max: page_size("max-keys", input.max_keys, MAX_LIST)?,
         };
         let max = query.max;
         let page = self.objects.list(query).await?;
@@ -121,7 +121,7 @@ impl Service {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone(),
             after: token.or_else(|| input.start_after.clone()).filter(|after| !after.is_empty()),
-            max: page_size(input.max_keys, MAX_LIST)?,
+            max: page_size("max-keys", input.max_keys, MAX_LIST)?,
         };
         let max = query.max;
         let page = self.objects.list(query).await?;

@@ -104,7 +104,7 @@ pub(super) fn source(source: CopySource) -> S3Result<ObjectAddress> {
 pub(super) fn no_version(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("" | "null") => Ok(()),
-        Some(_) => Err(s3_error!(NotImplemented, "versions are not implemented")),
+        Some(version) => Err(StoreError::NoSuchVersion(version.chars().take(100).collect()).into()),
     }
 }
 
@@ -235,11 +235,12 @@ pub(super) fn signed(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// How many entries a list may have: what was asked for, up to `most`.
-pub(super) fn page_size(asked: Option<i32>, most: usize) -> Result<usize, StoreError> {
+/// How many entries a list may have: what was asked for by this name, up to `most`.
+pub(super) fn page_size(name: &str, asked: Option<i32>, most: usize) -> Result<usize, StoreError> {
     let Some(asked) = asked else { return Ok(most) };
-    let asked = usize::try_from(asked)
-        .map_err(|_| StoreError::InvalidArgument("a list cannot have less than no entries"))?;
+    let asked = usize::try_from(asked).map_err(|_| {
+        StoreError::Invalid(format!("Argument {name} must be an integer between 0 and 2147483647"))
+    })?;
     Ok(asked.min(most))
 }
 

@@ -75,11 +75,15 @@ fn shown(rule: Rule) -> QueueConfiguration {
             Some(FilterRule { name: Some(FilterRuleName::from_static(name)), value: Some(value?) })
         })
         .collect();
+    let filter = if filters.is_empty() {
+        None
+    } else {
+        let key = Some(S3KeyFilter { filter_rules: Some(filters) });
+        Some(NotificationConfigurationFilter { key })
+    };
     QueueConfiguration {
         events: rule.events.into_iter().map(Event::from).collect(),
-        filter: (!filters.is_empty()).then(|| NotificationConfigurationFilter {
-            key: Some(S3KeyFilter { filter_rules: Some(filters) }),
-        }),
+        filter,
         id: Some(rule.id),
         queue_arn: rule.arn,
     }

@@ -213,8 +213,13 @@ impl Service {
     pub(super) async fn parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
         let at = ObjectAddress::new(input.bucket, input.key);
         let id = UploadId(input.upload_id);
-        let after = number(input.part_number_marker.unwrap_or_default());
-        let max = page_size(input.max_parts, MAX_LIST)?;
+        let after = input.part_number_marker.unwrap_or_default();
+        let after = u32::try_from(after).map_err(|_| {
+            StoreError::InvalidArgument(
+                "Argument part-number-marker must be an integer between 0 and 2147483647",
+            )
+        })?;
+        let max = page_size("max-parts", input.max_parts, MAX_LIST)?;
         let (upload, parts, more) = self.objects.list_parts(&at, &id, after, max).await?;
         let last = parts.last().map(|part| part.number);
         let (checksum_algorithm, checksum_type) = told(upload.plan);
@@ -241,7 +246,7 @@ impl Service {
         input: ListMultipartUploadsInput,
     ) -> S3Result<ListMultipartUploadsOutput> {
         let names = Names::new(input.encoding_type.as_ref())?;
-        let max = page_size(input.max_uploads, MAX_LIST)?;
+        let max = page_size("max-uploads", input.max_uploads, MAX_LIST)?;
         let query = UploadsQuery {
             keys: ListQuery {
                 bucket: input.bucket.clone(),

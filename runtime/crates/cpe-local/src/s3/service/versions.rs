@@ -37,7 +37,7 @@ impl Service {
         input: ListObjectVersionsInput,
     ) -> S3Result<ListObjectVersionsOutput> {
         let names = Names::new(input.encoding_type.as_ref())?;
-        let max = page_size(input.max_keys, MAX_LIST)?;
+        let max = page_size("max-keys", input.max_keys, MAX_LIST)?;
         let query = ListQuery {
             bucket: input.bucket.clone(),
             prefix: input.prefix.clone().unwrap_or_default(),

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use expect_test::expect;
 use serde_json::Value;
 
-use super::{
-    over_http::{Http, begin, field, put_part},
-    *,
-};
+use super::over_http::{Http, begin, field, put_part};
 use crate::{engine::Receive, sqs::QueueName};
 
 const ARN: &str = "arn:aws:sqs:us-east-1:123456789012";
@@ -89,7 +86,7 @@ async fn configure(http: &Http, rules: &[String]) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn an_event_has_the_form_of_s3s() {
+async fn a_queue_is_tested_when_it_is_configured() {
     let http = Http::new().await;
     make_queue(&http, "changes").await;
     let rules =
@@ -112,92 +109,69 @@ async fn an_event_has_the_form_of_s3s() {
           "HostId": "..."
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&test).unwrap());
+}
 
+#[tokio::test]
+async fn an_event_has_the_form_of_s3s() {
+    let http = Http::new().await;
+    make_queue(&http, "changes").await;
+    let rules =
+        [rule("changes", "s3:ObjectCreated:*", ""), rule("changes", "s3:ObjectRemoved:*", "")];
+    assert_eq!(configure(&http, &rules).await.0, 200);
+    received(&http, "changes").await;
     assert_eq!(http.status("PUT /media/in/a%20b%2Bc%C3%A9.txt", "hello").await, 200);
     assert_eq!(http.status("DELETE /media/in/a%20b%2Bc%C3%A9.txt", "").await, 204);
     let mut events = received(&http, "changes").await;
-    for event in &mut events {
-        let elements = event["Records"][0]["responseElements"].as_object_mut().unwrap();
-        elements.values_mut().for_each(|id| *id = "...".into());
-    }
+    let elements = events[0]["Records"][0]["responseElements"].as_object_mut().unwrap();
+    elements.values_mut().for_each(|id| *id = "...".into());
+    let shown = |value: &Value| serde_json::to_string_pretty(value).unwrap();
     expect![[r#"
-        [
-          {
-            "Records": [
-              {
-                "eventVersion": "2.1",
-                "eventSource": "aws:s3",
-                "awsRegion": "us-east-1",
-                "eventTime": "2026-01-02T03:04:05.678Z",
-                "eventName": "ObjectCreated:Put",
-                "userIdentity": {
-                  "principalId": "AWS:123456789012"
-                },
-                "requestParameters": {
-                  "sourceIPAddress": "127.0.0.1"
-                },
-                "responseElements": {
-                  "x-amz-request-id": "...",
-                  "x-amz-id-2": "..."
-                },
-                "s3": {
-                  "s3SchemaVersion": "1.0",
-                  "configurationId": "changes-s3:ObjectCreated:*",
-                  "bucket": {
-                    "name": "media",
-                    "ownerIdentity": {
-                      "principalId": "123456789012"
-                    },
-                    "arn": "arn:aws:s3:::media"
+        {
+          "Records": [
+            {
+              "eventVersion": "2.1",
+              "eventSource": "aws:s3",
+              "awsRegion": "us-east-1",
+              "eventTime": "2026-01-02T03:04:05.678Z",
+              "eventName": "ObjectCreated:Put",
+              "userIdentity": {
+                "principalId": "AWS:123456789012"
+              },
+              "requestParameters": {
+                "sourceIPAddress": "127.0.0.1"
+              },
+              "responseElements": {
+                "x-amz-request-id": "...",
+                "x-amz-id-2": "..."
+              },
+              "s3": {
+                "s3SchemaVersion": "1.0",
+                "configurationId": "changes-s3:ObjectCreated:*",
+                "bucket": {
+                  "name": "media",
+                  "ownerIdentity": {
+                    "principalId": "123456789012"
                   },
-                  "object": {
-                    "key": "in/a+b%2Bc%C3%A9.txt",
-                    "sequencer": "000000000000000001",
-                    "size": 5,
-                    "eTag": "5d41402abc4b2a76b9719d911017c592"
-                  }
+                  "arn": "arn:aws:s3:::media"
+                },
+                "object": {
+                  "key": "in/a+b%2Bc%C3%A9.txt",
+                  "sequencer": "000000000000000001",
+                  "size": 5,
+                  "eTag": "5d41402abc4b2a76b9719d911017c592"
                 }
               }
-            ]
-          },
-          {
-            "Records": [
-              {
-                "eventVersion": "2.1",
-                "eventSource": "aws:s3",
-                "awsRegion": "us-east-1",
-                "eventTime": "2026-01-02T03:04:05.678Z",
-                "eventName": "ObjectRemoved:Delete",
-                "userIdentity": {
-                  "principalId": "AWS:123456789012"
-                },
-                "requestParameters": {
-                  "sourceIPAddress": "127.0.0.1"
-                },
-                "responseElements": {
-                  "x-amz-request-id": "...",
-                  "x-amz-id-2": "..."
-                },
-                "s3": {
-                  "s3SchemaVersion": "1.0",
-                  "configurationId": "changes-s3:ObjectRemoved:*",
-                  "bucket": {
-                    "name": "media",
-                    "ownerIdentity": {
-                      "principalId": "123456789012"
-                    },
-                    "arn": "arn:aws:s3:::media"
-                  },
-                  "object": {
-                    "key": "in/a+b%2Bc%C3%A9.txt",
-                    "sequencer": "000000000000000002"
-                  }
-                }
-              }
-            ]
-          }
-        ]"#]]
-    .assert_eq(&serde_json::to_string_pretty(&events).unwrap());
+            }
+          ]
+        }"#]]
+    .assert_eq(&shown(&events[0]));
+    // Of what is gone there is a key and no more.
+    expect![[r#"
+        {
+          "key": "in/a+b%2Bc%C3%A9.txt",
+          "sequencer": "000000000000000002"
+        }"#]]
+    .assert_eq(&shown(&events[1]["Records"][0]["s3"]["object"]));
 }
 
 #[tokio::test]

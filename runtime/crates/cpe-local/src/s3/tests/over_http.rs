@@ -783,6 +783,12 @@ async fn an_upload_is_completed() {
     assert_eq!(got.headers()["content-type"], "video/mp4");
     assert_eq!(got.headers()["x-amz-checksum-type"], "COMPOSITE");
     assert_eq!(http.status(&format!("DELETE /media/big?uploadId={id}"), "").await, 404);
+    // Whoever did not hear the answer asks again, and hears it, until something else is there.
+    let again = format!("{finish}\nif-none-match: *");
+    let parts = complete([(&one, &sum_one, 1), (&two, &sum_two, 2)]);
+    assert_eq!(http.show(&again, parts.clone()).await, shown);
+    http.store.put("big", b"other").await;
+    assert_eq!(http.status(&finish, parts).await, 404);
 }
 
 #[tokio::test]
@@ -855,7 +861,6 @@ async fn what_is_not_there_is_refused() {
     let http = Http::new().await;
     http.store.put("k", b"x").await;
     for head in [
-        "GET /media/k?versionId=3sL4kqtJlcpXroDTDmJ",
         "PUT /media/k\nx-amz-object-lock-mode: GOVERNANCE",
         "PUT /media/k\nif-none-match: \"beef\"",
         "GET /media?website",
@@ -863,6 +868,7 @@ async fn what_is_not_there_is_refused() {
     ] {
         assert_eq!(http.status(head, "").await, 501, "{head}");
     }
+    assert_eq!(http.status("GET /media/k?versionId=3sL4kqtJlcpXroDTDmJ", "").await, 404);
     assert_eq!(http.status("GET /media/k?versionId=null", "").await, 200);
     assert_eq!(http.store.read("k").await.unwrap(), b"x");
 }

@@ -77,6 +77,11 @@ async fn parts_are_read_by_their_numbers() {
     "#]],
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_object_that_was_put_at_once_is_its_only_part() {
+    let http = Http::new().await;
     http.store.put("small", b"hello").await;
     http.check(
         "HEAD /media/small?partNumber=1",
@@ -264,27 +269,37 @@ async fn tags_have_limits() {
     assert_eq!(http.status("PUT /media/k\nx-amz-tagging: aws:a=1", "x").await, 400);
 }
 
+/// Documents of a bucket by their names in a query.
+const DOCUMENTS: [(&str, &str); 5] = [
+    ("policy", r#"{"Version": "2012-10-17",  "Statement": []}"#),
+    (
+        "cors",
+        "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod>\
+         <AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>",
+    ),
+    (
+        "lifecycle",
+        "<LifecycleConfiguration><Rule><ID>old</ID><Filter><Prefix>tmp/</Prefix></Filter>\
+         <Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>\
+         </LifecycleConfiguration>",
+    ),
+    (
+        "publicAccessBlock",
+        "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
+         </PublicAccessBlockConfiguration>",
+    ),
+    (
+        "ownershipControls",
+        "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+         </OwnershipControls>",
+    ),
+];
+
 #[tokio::test]
 async fn documents_of_buckets_are_kept_as_given() {
     let http = Http::new().await;
-    let policy = r#"{"Version": "2012-10-17",  "Statement": []}"#;
-    let cors = "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod>\
-                <AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>";
-    let lifecycle = "<LifecycleConfiguration><Rule><ID>old</ID><Filter><Prefix>tmp/</Prefix>\
-                     </Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration>\
-                     </Rule></LifecycleConfiguration>";
-    let block = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
-                 </PublicAccessBlockConfiguration>";
-    let ownership = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced\
-                     </ObjectOwnership></Rule></OwnershipControls>";
     let mut shown = Vec::new();
-    for (name, document) in [
-        ("policy", policy),
-        ("cors", cors),
-        ("lifecycle", lifecycle),
-        ("publicAccessBlock", block),
-        ("ownershipControls", ownership),
-    ] {
+    for (name, document) in DOCUMENTS {
         let path = format!("/media?{name}");
         let missing = http.send(&format!("GET {path}"), "").await;
         assert_eq!(missing.status(), 404, "{name}");
@@ -341,7 +356,8 @@ async fn documents_of_buckets_are_kept_as_given() {
     .assert_eq(&shown.join("\n\n"));
     assert_eq!(http.status("PUT /media?policy", "no policy").await, 400);
     assert_eq!(http.status("PUT /media?policy", "{}").await, 400);
-    let unknown = ownership.replace("Enforced", "Amused");
+    let unknown = "<OwnershipControls><Rule><ObjectOwnership>Nobody</ObjectOwnership></Rule>\
+                   </OwnershipControls>";
     assert_eq!(http.status("PUT /media?ownershipControls", unknown).await, 400);
 }
 
