@@ -2,7 +2,8 @@
 //!
 //! Both are thin layers over [`Objects`], so that the two cannot differ. What there is to know
 //! about an object is in the database (`index`); bodies are immutable files (`files`), or in the
-//! row when small. Keys never touch the file system. Must not know SWF or SQS.
+//! row when small. Keys never touch the file system. Must not know SWF, and of SQS only that a
+//! queue takes a message (`notify`).
 
 mod aws_chunked;
 mod checksums;
@@ -12,10 +13,14 @@ mod front;
 mod index;
 mod model;
 mod multipart;
+mod notify;
 mod objects;
 mod port;
 mod receive;
 mod service;
+mod settings;
+mod tags;
+mod writing;
 
 pub(crate) use self::{front::Front, index::create as create_tables, objects::Objects};
 

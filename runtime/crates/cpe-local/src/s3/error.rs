@@ -2,11 +2,13 @@
 //!
 //! Knows how S3 and the ports tell an error; not who asked.
 
+use std::borrow::Cow;
+
 use cpe_ports::ErrorKind;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::{S3Error, S3ErrorCode};
 
-use super::model::EntityTag;
+use super::{index::Setting, model::EntityTag};
 use crate::engine::Closed;
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,8 @@ pub(crate) enum StoreError {
     NoSuchKey { bucket: String, key: String },
     #[error("There is no such upload for this key; it may have been completed or aborted")]
     NoSuchUpload,
+    #[error("The object has no version {0:?}: versioning was never enabled")]
+    NoSuchVersion(String),
     #[error("You own the bucket {0:?} already")]
     BucketAlreadyOwnedByYou(String),
     #[error("The bucket {0:?} still has objects")]
@@ -33,6 +37,20 @@ pub(crate) enum StoreError {
     PreconditionFailed,
     #[error("The object has not changed")]
     NotModified(EntityTag),
+    #[error("The object has no part {0}")]
+    InvalidPartNumber(u32),
+    #[error("{0}")]
+    InvalidTag(&'static str),
+    #[error("{0}")]
+    TooManyTags(&'static str),
+    #[error("{0:?} is not a region that a bucket can be in")]
+    InvalidLocationConstraint(String),
+    #[error("{0}")]
+    MalformedPolicy(&'static str),
+    #[error("The bucket was not told its {0:?}")]
+    NoSuchSetting(Setting),
+    #[error("{0}")]
+    Invalid(String),
     #[error("The range cannot be satisfied: the object has {size} bytes")]
     InvalidRange { size: u64 },
     #[error("Part {0} was not uploaded, or has another entity tag")]
@@ -78,6 +96,7 @@ impl StoreError {
             Self::NoSuchBucket(_) => "NoSuchBucket",
             Self::NoSuchKey { .. } => "NoSuchKey",
             Self::NoSuchUpload => "NoSuchUpload",
+            Self::NoSuchVersion(_) => "NoSuchVersion",
             Self::BucketAlreadyOwnedByYou(_) => "BucketAlreadyOwnedByYou",
             Self::BucketNotEmpty(_) => "BucketNotEmpty",
             Self::InvalidBucketName(_) => "InvalidBucketName",
@@ -87,6 +106,13 @@ impl StoreError {
             Self::PreconditionFailed => "PreconditionFailed",
             Self::NotModified(_) => "NotModified",
             Self::InvalidRange { .. } => "InvalidRange",
+            Self::InvalidPartNumber(_) => "InvalidPartNumber",
+            Self::InvalidTag(_) => "InvalidTag",
+            Self::TooManyTags(_) => "BadRequest",
+            Self::InvalidLocationConstraint(_) => "InvalidLocationConstraint",
+            Self::MalformedPolicy(_) => "MalformedPolicy",
+            Self::NoSuchSetting(which) => missing(*which).0,
+            Self::Invalid(_) => "InvalidArgument",
             Self::InvalidPart(_) => "InvalidPart",
             Self::InvalidPartOrder => "InvalidPartOrder",
             Self::EntityTooSmall(_) => "EntityTooSmall",
@@ -106,14 +132,84 @@ impl StoreError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchBucket(_) | Self::NoSuchKey { .. } | Self::NoSuchUpload => {
-                ErrorKind::NotFound
-            }
+            Self::NoSuchBucket(_)
+            | Self::NoSuchKey { .. }
+            | Self::NoSuchUpload
+            | Self::NoSuchVersion(_)
+            | Self::NoSuchSetting(_) => ErrorKind::NotFound,
             Self::BucketAlreadyOwnedByYou(_) | Self::PreconditionFailed => ErrorKind::AlreadyExists,
             Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) | Self::Closed(_) => {
                 ErrorKind::Unavailable
             }
             _ => ErrorKind::Refused,
+        }
+    }
+
+    /// As it is told of the source of a copy, which cannot be "not modified".
+    pub(crate) fn of_source(self) -> Self {
+        match self {
+            Self::NotModified(_) => Self::PreconditionFailed,
+            other => other,
+        }
+    }
+
+    /// What S3 says of it, which clients and their tests compare. Where S3 says less than we know,
+    /// what we know is in the log and in the ports' errors.
+    pub(crate) fn told(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::NoSuchBucket(_) => "The specified bucket does not exist",
+            Self::NoSuchKey { .. } => "The specified key does not exist.",
+            Self::NoSuchUpload => {
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+            }
+            Self::NoSuchVersion(_) => "The specified version does not exist.",
+            Self::BucketAlreadyOwnedByYou(_) => {
+                "Your previous request to create the named bucket succeeded and you already own it."
+            }
+            Self::BucketNotEmpty(_) => "The bucket you tried to delete is not empty",
+            Self::InvalidBucketName(_) => "The specified bucket is not valid.",
+            Self::KeyTooLong(_) => "Your key is too long",
+            Self::MetadataTooLarge(_) => {
+                "Your metadata headers exceed the maximum allowed metadata size"
+            }
+            Self::InvalidStorageClass(_) => "The storage class you specified is not valid",
+            Self::InvalidLocationConstraint(_) => "The specified location-constraint is not valid",
+            Self::PreconditionFailed => {
+                "At least one of the pre-conditions you specified did not hold"
+            }
+            Self::InvalidRange { .. } => "The requested range is not satisfiable",
+            Self::InvalidPartNumber(_) => "The requested partnumber is not satisfiable",
+            Self::InvalidPart(_) => {
+                "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
+            }
+            Self::InvalidPartOrder => {
+                "The list of parts was not in ascending order. The parts list must be specified in order by part number."
+            }
+            Self::EntityTooSmall(_) => {
+                "Your proposed upload is smaller than the minimum allowed object size."
+            }
+            Self::EntityTooLarge { .. } => {
+                "Your proposed upload exceeds the maximum allowed object size."
+            }
+            Self::NoSuchSetting(which) => missing(*which).1,
+            Self::MalformedXml(_) => {
+                "The XML you provided was not well-formed or did not validate against our published schema"
+            }
+            Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) => {
+                "We encountered an internal error. Please try again."
+            }
+            _ => return Cow::Owned(self.to_string()),
+        })
+    }
+
+    /// The status, where `s3s` does not know it by the name.
+    fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::NotModified(_) => Some(StatusCode::NOT_MODIFIED),
+            Self::InvalidPartNumber(_) => Some(StatusCode::RANGE_NOT_SATISFIABLE),
+            Self::TooManyTags(_) => Some(StatusCode::BAD_REQUEST),
+            Self::NoSuchSetting(_) => Some(StatusCode::NOT_FOUND),
+            _ => None,
         }
     }
 
@@ -130,21 +226,46 @@ impl From<StoreError> for cpe_ports::Error {
     }
 }
 
+/// What S3 calls it, and says, when a bucket was not told something.
+fn missing(setting: Setting) -> (&'static str, &'static str) {
+    match setting {
+        Setting::Tags => ("NoSuchTagSet", "The TagSet does not exist"),
+        Setting::Policy => ("NoSuchBucketPolicy", "The bucket policy does not exist"),
+        Setting::Cors => ("NoSuchCORSConfiguration", "The CORS configuration does not exist"),
+        Setting::Lifecycle => {
+            ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+        }
+        Setting::PublicAccess => (
+            "NoSuchPublicAccessBlockConfiguration",
+            "The public access block configuration was not found",
+        ),
+        Setting::Ownership => {
+            ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
+        }
+        Setting::Notifications => {
+            ("NoSuchConfiguration", "The specified configuration does not exist.")
+        }
+    }
+}
+
 impl From<StoreError> for S3Error {
     fn from(error: StoreError) -> Self {
         let code = S3ErrorCode::from_bytes(error.code().as_bytes());
         let mut told = Self::new(code.unwrap_or(S3ErrorCode::InternalError));
         if error.is_internal() {
             tracing::error!(error = &error as &dyn std::error::Error, "The object store failed");
-            told.set_message("We encountered an internal error. Please try again.");
-        } else {
-            told.set_message(error.to_string());
         }
-        if let StoreError::NotModified(etag) = &error {
-            told.set_status_code(StatusCode::NOT_MODIFIED);
-            if let Ok(etag) = HeaderValue::try_from(etag.quoted()) {
-                told.set_headers(HeaderMap::from_iter([(http::header::ETAG, etag)]));
-            }
+        if let StoreError::MalformedXml(why) = &error {
+            tracing::debug!(why, "A document is not what S3 takes");
+        }
+        told.set_message(error.told());
+        if let Some(status) = error.status() {
+            told.set_status_code(status);
+        }
+        if let StoreError::NotModified(etag) = &error
+            && let Ok(etag) = HeaderValue::try_from(etag.quoted())
+        {
+            told.set_headers(HeaderMap::from_iter([(http::header::ETAG, etag)]));
         }
         told
     }

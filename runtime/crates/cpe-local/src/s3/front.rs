@@ -10,11 +10,11 @@ use bytes::Bytes;
 use cpe_ports::Clock;
 use futures::TryStreamExt;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, RANGE},
     uri::PathAndQuery,
 };
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use s3s::{
     Body, HttpError, S3Error, S3Result,
@@ -35,6 +35,9 @@ use super::{
 const MAX_FORM_FILE: u64 = 64 << 20;
 /// The longest document is a list of 10,000 parts with their checksums.
 const MAX_XML: usize = 8 << 20;
+
+/// S3 signs an address for a week at most.
+const LONGEST_SIGNED: i64 = 7 * 24 * 60 * 60;
 
 /// What the query of a presigned URL has besides the request's own parameters.
 const PRESIGNED: [&str; 8] = [
@@ -78,12 +81,21 @@ impl Front {
 
     /// Answers one request. An error means that the connection is of no more use.
     pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, HttpError> {
+        let is_head = request.method() == Method::HEAD;
+        let of_attributes = request.uri().query().is_some_and(asks_for_attributes);
         let mut response = match self.prepare(request) {
             Ok(request) => self.service.call(request).await?,
             Err(error) => {
                 error.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?
             }
         };
+        // `s3s` knows a part by its range for GET only.
+        if is_head && response.headers().contains_key(CONTENT_RANGE) && response.status() == 200 {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        if of_attributes && response.status() == StatusCode::OK {
+            return bare_tag(response).await;
+        }
         if response.status() == StatusCode::NOT_MODIFIED {
             *response.body_mut() = Body::empty();
             response.headers_mut().remove(http::header::CONTENT_TYPE);
@@ -114,7 +126,14 @@ impl Front {
             })
         };
         let remove: &[&str] = if value("X-Amz-Signature").is_some() {
-            let expires = expiry(value("X-Amz-Date"), value("X-Amz-Expires"));
+            let seconds = value("X-Amz-Expires").and_then(|seconds| seconds.parse::<i64>().ok());
+            if seconds.is_some_and(|seconds| !(0..=LONGEST_SIGNED).contains(&seconds)) {
+                return Err(s3_error!(
+                    AuthorizationQueryParametersError,
+                    "X-Amz-Expires must be non-negative and less than a week (in seconds); that is, at most 604800"
+                ));
+            }
+            let expires = expiry(value("X-Amz-Date"), seconds);
             self.check_expiry(expires.ok_or_else(|| {
                 s3_error!(
                     AuthorizationQueryParametersError,
@@ -154,11 +173,25 @@ impl Front {
     }
 }
 
-fn expiry(date: Option<&str>, seconds: Option<&str>) -> Option<i64> {
+fn asks_for_attributes(query: &str) -> bool {
+    query.split('&').any(|pair| pair.split('=').next() == Some("attributes"))
+}
+
+/// In the attributes of an object, and nowhere else, S3 tells its tag without quotes.
+async fn bare_tag(response: Response<Body>) -> Result<Response<Body>, HttpError> {
+    let (mut parts, body) = response.into_parts();
+    let body = BodyExt::collect(body).await.map_err(HttpError::new)?.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    let text = text.replacen("<ETag>\"", "<ETag>", 1).replacen("\"</ETag>", "</ETag>", 1);
+    parts.headers.remove(CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, Body::from(text)))
+}
+
+fn expiry(date: Option<&str>, seconds: Option<i64>) -> Option<i64> {
     const FORMAT: &str = "[year][month][day]T[hour][minute][second]Z";
     let format = time::format_description::parse_borrowed::<2>(FORMAT).ok()?;
     let from = PrimitiveDateTime::parse(date?, &format).ok()?.assume_utc();
-    let until: OffsetDateTime = from.checked_add(Duration::seconds(seconds?.parse().ok()?))?;
+    let until: OffsetDateTime = from.checked_add(Duration::seconds(seconds?))?;
     Some(until.unix_timestamp())
 }
 

@@ -7,6 +7,8 @@
 
 mod buckets;
 mod listing;
+mod parts;
+mod settings;
 mod uploads;
 
 use std::ops::Range;
@@ -18,9 +20,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub(crate) use self::{
     buckets::{bucket, create_bucket, delete_bucket, list_buckets},
     listing::{Listed, ListedUpload, UploadsQuery, list, list_uploads},
+    parts::{ObjectParts, body, bytes_of_part, parts_of},
+    settings::{Setting, delete_setting, document, next_in_sequence, put_setting, setting, tag},
     uploads::{
         Complete, ListedPart, NewPart, NewUpload, Part, Upload, abort_upload, complete_upload,
-        create_upload, list_parts, put_part, upload,
+        completed, create_upload, list_parts, put_part, upload,
     },
 };
 use super::{
@@ -38,7 +42,20 @@ const TABLES: &str = "
         region TEXT NOT NULL
     ) STRICT;
 
-    -- Keys are blobs: S3 orders them by their bytes, and a zero byte is as good as any.
+    -- What a bucket was told, as JSON, by the name of the setting.
+    CREATE TABLE s3_setting (
+        bucket INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (bucket, name)
+    ) STRICT, WITHOUT ROWID;
+
+    -- One row: the number that the next event gets.
+    CREATE TABLE s3_sequence (next INTEGER NOT NULL) STRICT;
+    INSERT INTO s3_sequence (next) VALUES (1);
+
+    -- Keys are blobs: S3 orders them by their bytes.
+    -- `upload` is the id of the upload that made the object, if one did.
     -- A body is in `bytes`, or it is the row's segments joined. `bytes` is last, so that what only
     -- lists does not read it.
     CREATE TABLE s3_object (
@@ -51,16 +68,20 @@ const TABLES: &str = "
         storage_class TEXT NOT NULL,
         checksum TEXT,
         headers TEXT NOT NULL,
+        upload TEXT,
         bytes BLOB,
         UNIQUE (bucket, key)
     ) STRICT;
 
-    -- Several objects may share a file: a copy names the files of its source.
+    -- Several objects may share a file: a copy names the files of its source. An object that was
+    -- uploaded in parts has one segment a part, with its number and checksum.
     CREATE TABLE s3_segment (
         object INTEGER NOT NULL,
         start INTEGER NOT NULL,
         size INTEGER NOT NULL,
         file BLOB NOT NULL,
+        number INTEGER,
+        checksum TEXT,
         PRIMARY KEY (object, start)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX s3_segment_file ON s3_segment (file);
@@ -111,8 +132,24 @@ pub(crate) struct NewObject {
 #[derive(Debug)]
 pub(crate) enum NewBody {
     Inline(Vec<u8>),
-    /// Files, each with its size.
-    Files(Vec<(FileId, u64)>),
+    Files(Vec<Piece>),
+}
+
+/// A whole file of a body, or a part of an upload.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) file: FileId,
+    pub(crate) size: u64,
+    /// The number of the part, if it was one.
+    pub(crate) number: Option<u32>,
+    /// Its checksum, told of parts only.
+    pub(crate) checksum: Option<Checksum>,
+}
+
+impl Piece {
+    pub(crate) fn whole(file: FileId, size: u64) -> Self {
+        Self { file, size, number: None, checksum: None }
+    }
 }
 
 /// Where bytes of an object are.
@@ -155,11 +192,20 @@ pub(crate) fn put(
     let object = db.last_insert_rowid();
     if let NewBody::Files(files) = &new.body {
         let mut insert = db.prepare_cached(
-            "INSERT INTO s3_segment (object, start, size, file) VALUES (?, ?, ?, ?)",
+            "INSERT INTO s3_segment (object, start, size, file, number, checksum)
+             VALUES (?, ?, ?, ?, ?, ?)",
         )?;
         let mut start = 0;
-        for (file, size) in files {
-            insert.execute(params![object, to_db(start), to_db(*size), file.0])?;
+        for Piece { file, size, number, checksum } in files {
+            let checksum = checksum.as_ref().map(to_json);
+            insert.execute(params![
+                object,
+                to_db(start),
+                to_db(*size),
+                file.0,
+                number,
+                checksum
+            ])?;
             start += size;
         }
     }
@@ -211,14 +257,11 @@ pub(crate) fn source(
     Ok(Source::Files(slices))
 }
 
-/// The whole body of an object, to be named by another one.
-pub(crate) fn body(db: &Connection, object: &Object) -> Result<NewBody, StoreError> {
-    Ok(match source(db, object, &(0..object.size))? {
-        Source::Inline(bytes) => NewBody::Inline(bytes),
-        Source::Files(slices) => {
-            NewBody::Files(slices.into_iter().map(|slice| (slice.file, slice.length)).collect())
-        }
-    })
+/// What a delete did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    pub(crate) was_there: bool,
+    pub(crate) orphans: Vec<FileId>,
 }
 
 /// Deletes an object. That there is none is no error, unless the condition wants one.
@@ -226,11 +269,18 @@ pub(crate) fn delete(
     db: &Connection,
     at: &ObjectAddress,
     condition: &WriteCondition,
-) -> Result<Vec<FileId>, StoreError> {
+) -> Result<Deleted, StoreError> {
     let bucket = bucket(db, &at.bucket)?.id;
     check(db, bucket, at, condition)?;
+    let was_there = exists(db, bucket, &at.key)?;
     let orphans = take_out(db, bucket, &at.key)?;
-    unnamed(db, orphans)
+    Ok(Deleted { was_there, orphans: unnamed(db, orphans)? })
+}
+
+fn exists(db: &Connection, bucket: i64, key: &str) -> Result<bool, StoreError> {
+    let mut select =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM s3_object WHERE bucket = ? AND key = ?)")?;
+    Ok(select.query_row(params![bucket, key.as_bytes()], |row| row.get(0))?)
 }
 
 /// Those of the files that no row names.
@@ -328,7 +378,7 @@ fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("strings and numbers only, with strings for keys")
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
     serde_json::from_str(json).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 

@@ -9,7 +9,7 @@ use cpe_swf::Timestamp;
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::{checksums::Checksum, error::StoreError};
+use super::{checksums::Checksum, error::StoreError, tags::Tags};
 
 pub(crate) const MAX_KEY: usize = 1024;
 pub(crate) const MAX_METADATA: usize = 2048;
@@ -79,6 +79,8 @@ pub(crate) struct Headers {
     pub(crate) encryption: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub(crate) tags: Tags,
 }
 
 impl Headers {
@@ -146,12 +148,12 @@ pub(crate) enum WriteCondition {
 
 /// Which tags a condition of a read names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Tags {
+pub(crate) enum EntityTags {
     Any,
     One(EntityTag),
 }
 
-impl Tags {
+impl EntityTags {
     fn contain(&self, etag: &EntityTag) -> bool {
         match self {
             Self::Any => true,
@@ -163,8 +165,8 @@ impl Tags {
 /// When a read answers with the object. The times are compared by the second.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReadConditions {
-    pub(crate) matches: Option<Tags>,
-    pub(crate) none_match: Option<Tags>,
+    pub(crate) matches: Option<EntityTags>,
+    pub(crate) none_match: Option<EntityTags>,
     pub(crate) modified_since: Option<Timestamp>,
     pub(crate) unmodified_since: Option<Timestamp>,
 }
@@ -240,10 +242,79 @@ pub(crate) fn storage_class(asked: Option<String>) -> Result<String, StoreError>
     }
 }
 
-/// Checks what a client calls an object. Any text is a key; none of it reaches the file system.
+/// Checks what a client calls a bucket. Names with these endings and beginnings are S3's own.
+pub(crate) fn check_bucket_name(name: &str) -> Result<(), StoreError> {
+    const BEGINNINGS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+    const ENDINGS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    let is_reserved = BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || ENDINGS.iter().any(|ending| name.ends_with(ending));
+    if s3s::path::check_bucket_name(name) && !is_reserved {
+        Ok(())
+    } else {
+        Err(StoreError::InvalidBucketName(name.to_owned()))
+    }
+}
+
+/// The region that a client names when it makes a bucket. Any that has the form of one will do.
+pub(crate) fn region(constraint: &str) -> Result<&str, StoreError> {
+    // What the constraint was called when there was one region in Europe.
+    if constraint == "EU" {
+        return Ok("eu-west-1");
+    }
+    let parts: Vec<_> = constraint.split('-').collect();
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let has_form = match parts.as_slice() {
+        [words @ .., number] if (2..=4).contains(&words.len()) => {
+            words.iter().all(is_word) && number.len() == 1 && number.parse::<u8>().is_ok()
+        }
+        _ => false,
+    };
+    // Of its first region S3 wants nothing to be said.
+    if has_form && constraint.len() <= 32 && constraint != "us-east-1" {
+        Ok(constraint)
+    } else {
+        Err(StoreError::InvalidLocationConstraint(constraint.chars().take(64).collect()))
+    }
+}
+
+/// Which bytes of an object are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    All,
+    Range(ByteRange),
+    /// Of an object that was uploaded in parts, the one with this number.
+    Part(u32),
+}
+
+impl From<Option<ByteRange>> for Wanted {
+    fn from(range: Option<ByteRange>) -> Self {
+        range.map_or(Self::All, Self::Range)
+    }
+}
+
+/// A name as S3 writes it where not every character may be: in lists on demand, in events always.
+pub(crate) fn url_encoded(name: &str) -> String {
+    let mut written = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                written.push(char::from(byte));
+            }
+            b' ' => written.push('+'),
+            _ => written.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    written
+}
+
+/// Checks what a client calls an object. None of it reaches the file system. A zero byte is
+/// refused although it would do no harm here: XML cannot hold it, and no client expects it.
 pub(crate) fn check_key(at: &ObjectAddress) -> Result<(), StoreError> {
     match at.key.len() {
         0 => Err(StoreError::InvalidArgument("the key is empty")),
+        _ if at.key.contains('\0') => {
+            Err(StoreError::InvalidArgument("the key has a zero byte, which no key may have"))
+        }
         1..=MAX_KEY => Ok(()),
         length => Err(StoreError::KeyTooLong(length)),
     }

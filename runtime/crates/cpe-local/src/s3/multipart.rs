@@ -12,6 +12,7 @@ use super::{
     },
     objects::{Objects, Stored},
     receive::{Announced, Body, Incoming, Receive},
+    writing::{Change, ChangeKind},
 };
 
 /// A part that was taken in.
@@ -43,10 +44,10 @@ impl Objects {
         let (headers, storage_class) = (headers.checked()?, model::storage_class(storage_class)?);
         let id = UploadId(uuid::Uuid::new_v4().simple().to_string());
         let at = at.clone();
-        self.write(move |db, started| {
-            let new = NewUpload { id, started, storage_class, plan, headers };
-            index::create_upload(db, &at, &new)?;
-            Ok((new.id, vec![]))
+        self.write(move |write| {
+            let new = NewUpload { id, started: write.now, storage_class, plan, headers };
+            index::create_upload(write.db, &at, &new)?;
+            Ok(new.id)
         })
         .await
     }
@@ -59,7 +60,9 @@ impl Objects {
         part: Incoming,
     ) -> Result<StoredPart, StoreError> {
         if !(1..=MAX_PARTS).contains(&number) {
-            return Err(StoreError::InvalidArgument("part numbers are 1 to 10,000"));
+            return Err(StoreError::InvalidArgument(
+                "Part number must be an integer between 1 and 10000, inclusive",
+            ));
         }
         let plan = self.upload(at, id).await?.plan;
         let Incoming { body, announced } = part;
@@ -81,10 +84,11 @@ impl Objects {
             return Err(StoreError::Corrupt("a part without a file".to_owned()));
         };
         let (at, id, file_id) = (at.clone(), id.clone(), file.id());
-        self.write_file(Some(file), move |db, modified| {
+        self.write_file(Some(file), move |write| {
+            let modified = write.now;
             let part = NewPart { number, size, etag, modified, checksum, file: file_id };
-            let orphans = index::put_part(db, &at, &id, &part)?;
-            Ok((StoredPart { etag: part.etag, modified, checksum: told }, orphans))
+            write.orphans.extend(index::put_part(write.db, &at, &id, &part)?);
+            Ok(StoredPart { etag: part.etag, modified, checksum: told })
         })
         .await
     }
@@ -97,12 +101,10 @@ impl Objects {
         number: u32,
         source: PartSource,
     ) -> Result<StoredPart, StoreError> {
-        let got = self.get(&source.from, source.range, source.conditions).await;
-        let got = got.map_err(|error| match error {
-            StoreError::NotModified(_) => StoreError::PreconditionFailed,
-            other => other,
-        })?;
-        let length = got.bytes.end - got.bytes.start;
+        let PartSource { from, range, conditions } = source;
+        let got = self.get(&from, range.into(), conditions).await;
+        let got = got.map_err(StoreError::of_source)?;
+        let length = got.found.bytes.end - got.found.bytes.start;
         let announced = Announced { length: Some(length), ..Announced::default() };
         let body = got.body.map(|piece| piece.map_err(Into::into)).boxed();
         self.upload_part(at, id, number, Incoming { body, announced }).await
@@ -119,10 +121,17 @@ impl Objects {
             return Err(StoreError::InvalidArgument("an upload has at most 10,000 parts"));
         }
         let (at, id) = (at.clone(), id.clone());
-        self.write(move |db, now| {
-            complete.now = now;
-            let (object, orphans) = index::complete_upload(db, &at, &id, &complete)?;
-            Ok((object.into(), orphans))
+        self.write(move |write| {
+            // A client that did not hear the answer asks again, and the answer is the same.
+            if let Some(object) = index::completed(write.db, &at, &id)? {
+                return Ok(object.into());
+            }
+            complete.now = write.now;
+            let (object, orphans) = index::complete_upload(write.db, &at, &id, &complete)?;
+            write.orphans.extend(orphans);
+            let kind = ChangeKind::CompleteMultipartUpload;
+            write.changes.push(Change::of(kind, &at, &object));
+            Ok(object.into())
         })
         .await
     }
@@ -133,7 +142,11 @@ impl Objects {
         id: &UploadId,
     ) -> Result<(), StoreError> {
         let (at, id) = (at.clone(), id.clone());
-        self.write(move |db, _| Ok(((), index::abort_upload(db, &at, &id)?))).await
+        self.write(move |write| {
+            write.orphans.extend(index::abort_upload(write.db, &at, &id)?);
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) async fn upload(

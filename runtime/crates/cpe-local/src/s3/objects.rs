@@ -7,7 +7,7 @@
 use std::{fmt, ops::Range, path::PathBuf, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use cpe_ports::{ByteRange, Clock, ObjectAddress};
+use cpe_ports::{Clock, ObjectAddress};
 use cpe_swf::Timestamp;
 use futures::{Stream, StreamExt, stream};
 use rusqlite::Connection;
@@ -15,13 +15,15 @@ use rusqlite::Connection;
 use super::{
     checksums::{Algorithm, Checksum},
     error::StoreError,
-    files::{FileId, Files, Pinned, Written},
-    index::{self, Listed, NewBody, NewObject, Source},
+    files::{Files, Pinned},
+    index::{self, Listed, NewBody, NewObject, Piece, Source},
     model::{
         self, Bucket, EntityTag, Headers, ListQuery, MAX_LIST, MAX_PUT, Object, Page,
-        ReadConditions, WriteCondition, bytes_of, check_key,
+        ReadConditions, Wanted, WriteCondition, bytes_of, check_bucket_name, check_key,
     },
     receive::{Announced, Body, BodyStream, INLINE, Receive},
+    tags::Tags,
+    writing::{Change, ChangeKind},
 };
 use crate::engine::Engine;
 
@@ -34,7 +36,7 @@ const SWEEP_BATCH: usize = 500;
 /// A handle to the store; clones share it.
 #[derive(Clone)]
 pub(crate) struct Objects {
-    engine: Engine,
+    pub(super) engine: Engine,
     pub(super) files: Files,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -65,10 +67,18 @@ pub(crate) struct Stored {
 
 pub(crate) type BodyOut = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
-pub(crate) struct Got {
+/// An object as a read finds it.
+#[derive(Debug)]
+pub(crate) struct Found {
     pub(crate) object: Object,
-    /// Which of its bytes follow.
+    /// Which of its bytes were asked for.
     pub(crate) bytes: Range<u64>,
+    /// How many parts it was uploaded in, where one of them was asked for.
+    pub(crate) parts: Option<u32>,
+}
+
+pub(crate) struct Got {
+    pub(crate) found: Found,
     pub(crate) body: BodyOut,
 }
 
@@ -79,6 +89,9 @@ pub(crate) struct Copy {
     pub(crate) condition: WriteCondition,
     /// What replaces the source's headers, if anything.
     pub(crate) headers: Option<Headers>,
+    /// What replaces the source's tags, if anything.
+    pub(crate) tags: Option<Tags>,
+    pub(crate) encryption: Option<String>,
     pub(crate) storage_class: Option<String>,
 }
 
@@ -122,12 +135,9 @@ impl Objects {
 
     /// Makes a bucket; answers `false` if it was there.
     pub(crate) async fn create_bucket(&self, name: &str, region: &str) -> Result<bool, StoreError> {
-        if !s3s::path::check_bucket_name(name) {
-            return Err(StoreError::InvalidBucketName(name.to_owned()));
-        }
+        check_bucket_name(name)?;
         let (name, region) = (name.to_owned(), region.to_owned());
-        self.write(move |db, now| Ok((index::create_bucket(db, &name, &region, now)?, vec![])))
-            .await
+        self.write(move |write| index::create_bucket(write.db, &name, &region, write.now)).await
     }
 
     pub(crate) async fn bucket(&self, name: &str) -> Result<Bucket, StoreError> {
@@ -137,7 +147,11 @@ impl Objects {
 
     pub(crate) async fn delete_bucket(&self, name: &str) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.write(move |db, _| Ok(((), index::delete_bucket(db, &name)?))).await
+        self.write(move |write| {
+            write.orphans.extend(index::delete_bucket(write.db, &name)?);
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) async fn list_buckets(
@@ -154,40 +168,43 @@ impl Objects {
         at: &ObjectAddress,
         conditions: &ReadConditions,
     ) -> Result<Object, StoreError> {
+        Ok(self.look(at, Wanted::All, conditions.clone()).await?.object)
+    }
+
+    /// What a read would find.
+    pub(crate) async fn look(
+        &self,
+        at: &ObjectAddress,
+        wanted: Wanted,
+        conditions: ReadConditions,
+    ) -> Result<Found, StoreError> {
         check_key(at)?;
         let at = at.clone();
-        let object = self.read(move |db| index::object(db, &at)).await?;
-        conditions.check(&object)?;
-        Ok(object)
+        self.read(move |db| find(db, &at, wanted, &conditions)).await
     }
 
     pub(crate) async fn get(
         &self,
         at: &ObjectAddress,
-        range: Option<ByteRange>,
+        wanted: Wanted,
         conditions: ReadConditions,
     ) -> Result<Got, StoreError> {
         check_key(at)?;
         let (at, files) = (at.clone(), self.files.clone());
-        let (object, bytes, source, pinned) = self
+        let (found, source, pinned) = self
             .read(move |db| {
-                let object = index::object(db, &at)?;
-                conditions.check(&object)?;
-                let bytes = match range {
-                    Some(range) => bytes_of(range, object.size)?,
-                    None => 0..object.size,
-                };
-                let source = index::source(db, &object, &bytes)?;
+                let found = find(db, &at, wanted, &conditions)?;
+                let source = index::source(db, &found.object, &found.bytes)?;
                 // Pinned here, where nothing can be removed between the look and the pin.
                 let pinned = pin(&files, &source);
-                Ok((object, bytes, source, pinned))
+                Ok((found, source, pinned))
             })
             .await?;
         let body: BodyOut = match source {
             Source::Inline(bytes) => stream::iter([Ok(Bytes::from(bytes))]).boxed(),
             Source::Files(slices) => self.files.read(slices, pinned).boxed(),
         };
-        Ok(Got { object, bytes, body })
+        Ok(Got { found, body })
     }
 
     pub(crate) async fn put(
@@ -211,7 +228,7 @@ impl Objects {
         let etag = EntityTag::of_md5(received.md5());
         let (body, written) = match received.body {
             Body::Inline(bytes) => (NewBody::Inline(bytes), None),
-            Body::File(file) => (NewBody::Files(vec![(file.id(), size)]), Some(file)),
+            Body::File(file) => (NewBody::Files(vec![Piece::whole(file.id(), size)]), Some(file)),
         };
         let mut new = NewObject {
             size,
@@ -223,10 +240,11 @@ impl Objects {
             body,
         };
         let at = at.clone();
-        self.write_file(written, move |db, now| {
-            new.modified = now;
-            let orphans = index::put(db, &at, &new, &condition)?;
-            Ok((new.into(), orphans))
+        self.write_file(written, move |write| {
+            new.modified = write.now;
+            write.orphans.extend(index::put(write.db, &at, &new, &condition)?);
+            write.changes.push(Change::of(ChangeKind::Put, &at, &new));
+            Ok(new.into())
         })
         .await
     }
@@ -241,37 +259,39 @@ impl Objects {
     ) -> Result<Stored, StoreError> {
         check_key(from)?;
         check_key(to)?;
-        let changes_nothing = copy.headers.is_none() && copy.storage_class.is_none();
-        if from == to && changes_nothing {
+        if from == to && copy.changes_nothing() {
             return Err(StoreError::InvalidRequest(
-                "an object is copied to itself only to change its metadata or storage class",
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
             ));
         }
-        let headers = copy.headers.map(Headers::checked).transpose()?;
-        let storage_class = model::storage_class(copy.storage_class)?;
+        let Copy { from_conditions, condition, headers, tags, encryption, storage_class } = copy;
+        let headers = headers.map(Headers::checked).transpose()?;
+        let storage_class = model::storage_class(storage_class)?;
         let (from, to) = (from.clone(), to.clone());
-        self.write(move |db, now| {
-            let source = index::object(db, &from)?;
-            copy.from_conditions.check(&source).map_err(|error| match error {
-                StoreError::NotModified(_) => StoreError::PreconditionFailed,
-                other => other,
-            })?;
+        self.write(move |write| {
+            let source = index::object(write.db, &from)?;
+            from_conditions.check(&source).map_err(StoreError::of_source)?;
             if source.size > MAX_PUT {
                 return Err(StoreError::InvalidRequest(
-                    "an object of more than 5 GiB is copied part by part",
+                    "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
                 ));
             }
+            let body = index::body(write.db, &source)?;
+            let mut headers = headers.unwrap_or_else(|| source.headers.clone());
+            headers.tags = tags.unwrap_or(source.headers.tags);
+            headers.encryption = encryption.or(headers.encryption);
             let new = NewObject {
-                body: index::body(db, &source)?,
+                body,
                 size: source.size,
                 etag: source.etag,
-                modified: now,
+                modified: write.now,
                 storage_class,
                 checksum: source.checksum,
-                headers: headers.unwrap_or(source.headers),
+                headers,
             };
-            let orphans = index::put(db, &to, &new, &copy.condition)?;
-            Ok((new.into(), orphans))
+            write.orphans.extend(index::put(write.db, &to, &new, &condition)?);
+            write.changes.push(Change::of(ChangeKind::Copy, &to, &new));
+            Ok(new.into())
         })
         .await
     }
@@ -283,7 +303,7 @@ impl Objects {
     ) -> Result<(), StoreError> {
         check_key(at)?;
         let at = at.clone();
-        self.write(move |db, _| Ok(((), index::delete(db, &at, &condition)?))).await
+        self.write(move |write| write.delete(&at, &condition)).await
     }
 
     /// Deletes objects of one bucket together, each with its own answer.
@@ -293,23 +313,18 @@ impl Objects {
         keys: Vec<(String, WriteCondition)>,
     ) -> Result<Vec<(String, Result<(), StoreError>)>, StoreError> {
         let bucket = bucket.to_owned();
-        self.write(move |db, _| {
-            index::bucket(db, &bucket)?;
-            let (mut answers, mut orphans) = (Vec::new(), Vec::new());
+        self.write(move |write| {
+            index::bucket(write.db, &bucket)?;
+            let mut answers = Vec::with_capacity(keys.len());
             for (key, condition) in keys {
                 let at = ObjectAddress { bucket: bucket.clone(), key };
-                let done = check_key(&at).and_then(|()| index::delete(db, &at, &condition));
-                let answer = match done {
-                    Ok(files) => {
-                        orphans.extend(files);
-                        Ok(())
-                    }
+                let done = check_key(&at).and_then(|()| write.delete(&at, &condition));
+                match done {
                     Err(error) if error.is_internal() => return Err(error),
-                    Err(error) => Err(error),
-                };
-                answers.push((at.key, answer));
+                    answer => answers.push((at.key, answer)),
+                }
             }
-            Ok((answers, orphans))
+            Ok(answers)
         })
         .await
     }
@@ -319,70 +334,40 @@ impl Objects {
         query.max = query.max.min(MAX_LIST);
         self.read(move |db| index::list(db, &query)).await
     }
+}
 
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.engine.call(move |core| work(&core.db)).await?
+impl Copy {
+    fn changes_nothing(&self) -> bool {
+        self.headers.is_none() && self.storage_class.is_none() && self.encryption.is_none()
     }
+}
 
-    /// Runs a write, all or nothing, with the time of its commit by the second, as S3 tells it.
-    /// Then removes the files that it left without an owner.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection, Timestamp) -> Result<(T, Vec<FileId>), StoreError>
-        + Send
-        + 'static,
-    ) -> Result<T, StoreError> {
-        self.write_file(None, work).await
-    }
-
-    /// As [`Objects::write`], for a file that is kept if the work names it.
-    pub(super) async fn write_file<T: Send + 'static>(
-        &self,
-        written: Option<Written>,
-        work: impl FnOnce(&Connection, Timestamp) -> Result<(T, Vec<FileId>), StoreError>
-        + Send
-        + 'static,
-    ) -> Result<T, StoreError> {
-        let Self { engine, files, .. } = self.clone();
-        // On its own: a client that goes away must not keep the files from being seen to.
-        let done = tokio::spawn(async move {
-            let committed = engine
-                .call(move |core| {
-                    let millis = core.now.as_millis();
-                    let now = Timestamp::from_millis(millis - millis.rem_euclid(1000));
-                    let savepoint = core.db.savepoint()?;
-                    let done = work(&savepoint, now)?;
-                    savepoint.commit()?;
-                    Ok(done)
-                })
-                .await;
-            match committed {
-                Ok(Ok((done, orphans))) => {
-                    written.into_iter().for_each(Written::keep);
-                    files.remove(orphans);
-                    Ok(done)
-                }
-                Ok(Err(error)) => Err(error),
-                Err(closed) => {
-                    // It may have been committed: the next start looks.
-                    written.into_iter().for_each(Written::keep);
-                    Err(closed.into())
-                }
-            }
-        });
-        match done.await {
-            Ok(result) => result,
-            Err(error) => Err(StoreError::Disk(std::io::Error::other(error))),
-        }
-    }
+fn find(
+    db: &Connection,
+    at: &ObjectAddress,
+    wanted: Wanted,
+    conditions: &ReadConditions,
+) -> Result<Found, StoreError> {
+    let object = index::object(db, at)?;
+    conditions.check(&object)?;
+    let (bytes, parts) = match wanted {
+        Wanted::All => (0..object.size, None),
+        Wanted::Range(range) => (bytes_of(range, object.size)?, None),
+        Wanted::Part(number) => index::bytes_of_part(db, &object, number)?,
+    };
+    Ok(Found { object, bytes, parts })
 }
 
 impl From<NewObject> for Stored {
     fn from(new: NewObject) -> Self {
         Self { etag: new.etag, modified: new.modified, size: new.size, checksum: new.checksum }
+    }
+}
+
+impl From<Object> for Stored {
+    fn from(object: Object) -> Self {
+        let Object { etag, modified, size, checksum, .. } = object;
+        Self { etag, modified, size, checksum }
     }
 }
 

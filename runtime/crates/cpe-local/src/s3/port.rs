@@ -31,9 +31,9 @@ impl BlobStore for Objects {
     }
 
     async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
-        let got = Objects::get(self, at, range, ReadConditions::default()).await?;
+        let got = Objects::get(self, at, range.into(), ReadConditions::default()).await?;
         let body = got.body.map(|piece| piece.map_err(|error| StoreError::Disk(error).into()));
-        Ok(GetObject { meta: meta_of(got.object), body: body.boxed() })
+        Ok(GetObject { meta: meta_of(got.found.object), body: body.boxed() })
     }
 
     async fn put(

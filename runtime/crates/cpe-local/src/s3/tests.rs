@@ -1,7 +1,11 @@
 //! The store as a whole: over the engine, through the port, and over HTTP.
 
+mod crashes;
+mod keys;
+mod notifications;
 mod objects;
 mod over_http;
+mod settings;
 
 use std::{path::Path, sync::Arc};
 
@@ -14,7 +18,7 @@ use super::{
     Objects,
     error::StoreError,
     files::FileId,
-    model::{Headers, ReadConditions},
+    model::{Headers, ReadConditions, Wanted},
     objects::{Put, Stored},
     receive::BodyStream,
 };
@@ -64,7 +68,7 @@ impl Fixture {
     }
 
     async fn read(&self, key: &str) -> Result<Vec<u8>, StoreError> {
-        let got = self.objects.get(&at(key), None, ReadConditions::default()).await?;
+        let got = self.objects.get(&at(key), Wanted::All, ReadConditions::default()).await?;
         let pieces: Vec<Bytes> = got.body.try_collect().await?;
         Ok(pieces.concat())
     }

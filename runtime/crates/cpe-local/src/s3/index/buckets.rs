@@ -45,6 +45,7 @@ pub(crate) fn delete_bucket(db: &Connection, name: &str) -> Result<Vec<FileId>, 
         id,
     )?;
     db.prepare_cached("DELETE FROM s3_upload WHERE bucket = ?")?.execute([id])?;
+    db.prepare_cached("DELETE FROM s3_setting WHERE bucket = ?")?.execute([id])?;
     db.prepare_cached("DELETE FROM s3_bucket WHERE id = ?")?.execute([id])?;
     unnamed(db, orphans)
 }

@@ -30,7 +30,7 @@ fn file(name: u8) -> FileId {
 fn object_with(body: NewBody) -> NewObject {
     let size = match &body {
         NewBody::Inline(bytes) => bytes.len() as u64,
-        NewBody::Files(files) => files.iter().map(|(_, size)| size).sum(),
+        NewBody::Files(files) => files.iter().map(|piece| piece.size).sum(),
     };
     NewObject {
         size,
@@ -48,7 +48,8 @@ fn inline(bytes: &[u8]) -> NewObject {
 }
 
 fn files_of(files: &[(u8, u64)]) -> NewObject {
-    object_with(NewBody::Files(files.iter().map(|(name, size)| (file(*name), *size)).collect()))
+    let pieces = files.iter().map(|(name, size)| Piece::whole(file(*name), *size));
+    object_with(NewBody::Files(pieces.collect()))
 }
 
 fn put_always(db: &Connection, key: &str, new: &NewObject) -> Vec<FileId> {
@@ -379,8 +380,10 @@ fn a_file_is_free_when_the_last_object_lets_go() {
     // Over itself, with the same files.
     assert_eq!(put_always(&db, "b", &copy), []);
     assert_eq!(put_always(&db, "a", &inline(b"x")), []);
-    assert_eq!(delete(&db, &at("b"), &WriteCondition::Always).unwrap(), [file(1), file(2)]);
-    assert_eq!(delete(&db, &at("b"), &WriteCondition::Always).unwrap(), []);
+    let orphans = vec![file(1), file(2)];
+    let remove = || delete(&db, &at("b"), &WriteCondition::Always).unwrap();
+    assert_eq!(remove(), Deleted { was_there: true, orphans });
+    assert_eq!(remove(), Deleted::default());
     assert_eq!(unnamed(&db, vec![file(1), file(3)]).unwrap(), [file(1), file(3)]);
 }
 
@@ -602,4 +605,53 @@ proptest! {
             .collect();
         prop_assert_eq!(paged.join(" "), expected);
     }
+}
+
+#[test]
+fn parts_are_found_by_their_numbers() {
+    let db = open();
+    let piece =
+        |number, name, size| Piece { number: Some(number), ..Piece::whole(file(name), size) };
+    put_always(&db, "parts", &object_with(NewBody::Files(vec![piece(2, 1, 10), piece(7, 2, 5)])));
+    put_always(&db, "whole", &inline(b"12345"));
+    let part = |key: &str, number| {
+        let object = object(&db, &at(key)).unwrap();
+        match bytes_of_part(&db, &object, number) {
+            Ok((bytes, total)) => format!("{bytes:?} of {total:?}"),
+            Err(error) => error.code().to_owned(),
+        }
+    };
+    assert_eq!(part("parts", 2), "0..10 of Some(2)");
+    assert_eq!(part("parts", 7), "10..15 of Some(2)");
+    assert_eq!(part("parts", 1), "InvalidPartNumber");
+    assert_eq!(part("whole", 1), "0..5 of None");
+    assert_eq!(part("whole", 2), "InvalidPartNumber");
+    let copy = object(&db, &at("parts")).unwrap();
+    put_always(&db, "copy", &object_with(body(&db, &copy).unwrap()));
+    assert_eq!(part("copy", 7), "10..15 of Some(2)");
+    let page = |after, max| {
+        let page = parts_of(&db, &object(&db, &at("copy")).unwrap(), after, max).unwrap();
+        let numbers: Vec<_> = page.parts.iter().map(|(number, ..)| *number).collect();
+        (numbers, page.total, page.more)
+    };
+    assert_eq!(page(0, 1), (vec![2], 2, true));
+    assert_eq!(page(2, 1), (vec![7], 2, false));
+}
+
+#[test]
+fn what_a_bucket_was_told_goes_with_it() {
+    let db = open();
+    assert_eq!(setting(&db, "media", Setting::Policy).unwrap(), None);
+    put_setting(&db, "media", Setting::Policy, "one").unwrap();
+    put_setting(&db, "media", Setting::Policy, "two").unwrap();
+    put_setting(&db, "media", Setting::Cors, "cors").unwrap();
+    assert_eq!(setting(&db, "media", Setting::Policy).unwrap().as_deref(), Some("two"));
+    delete_setting(&db, "media", Setting::Policy).unwrap();
+    assert_eq!(setting(&db, "media", Setting::Policy).unwrap(), None);
+    delete_bucket(&db, "media").unwrap();
+    create_bucket(&db, "media", "us-east-1", NOW).unwrap();
+    assert_eq!(setting(&db, "media", Setting::Cors).unwrap(), None);
+    let missing = setting(&db, "nowhere", Setting::Cors);
+    assert_eq!(missing.map_err(|error| error.code()), Err("NoSuchBucket"));
+    assert_eq!([1, 2].map(|_| next_in_sequence(&db).unwrap()), [1, 2]);
 }

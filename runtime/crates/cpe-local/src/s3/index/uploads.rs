@@ -5,13 +5,13 @@ use cpe_swf::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    NewBody, NewObject, StoreError, bucket, checksum_of, files, from_db, from_json, put, to_db,
-    to_json, unnamed,
+    NewBody, NewObject, Piece, StoreError, bucket, checksum_of, files, from_db, from_json, put,
+    to_db, to_json, unnamed,
 };
 use crate::s3::{
     checksums::{self, Checksum, ChecksumPlan},
     files::FileId,
-    model::{EntityTag, Headers, MAX_OBJECT, MIN_PART, WriteCondition},
+    model::{EntityTag, Headers, MAX_OBJECT, MIN_PART, Object, WriteCondition},
 };
 
 #[derive(Debug)]
@@ -208,18 +208,44 @@ pub(crate) fn complete_upload(
         storage_class: upload.storage_class.clone(),
         checksum,
         headers: upload.headers.clone(),
-        body: NewBody::Files(chosen.iter().map(|part| (part.file, part.size)).collect()),
+        body: NewBody::Files(chosen.into_iter().map(Piece::from).collect()),
     };
     let mut orphans = put(db, at, &new, &complete.condition)?;
+    let bucket = bucket(db, &at.bucket)?.id;
+    db.prepare_cached("UPDATE s3_object SET upload = ? WHERE bucket = ? AND key = ?")?
+        .execute(params![id.0, bucket, at.key.as_bytes()])?;
     orphans.extend(unnamed(db, take_out(db, &upload)?)?);
     Ok((new, orphans))
 }
 
+/// The object that an upload became, as long as nothing was written over it.
+pub(crate) fn completed(
+    db: &Connection,
+    at: &ObjectAddress,
+    id: &UploadId,
+) -> Result<Option<Object>, StoreError> {
+    let bucket = bucket(db, &at.bucket)?.id;
+    let is_it: bool = db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM s3_object WHERE bucket = ? AND key = ? AND upload = ?)",
+        )?
+        .query_row(params![bucket, at.key.as_bytes(), id.0], |row| row.get(0))?;
+    if is_it { super::object(db, at).map(Some) } else { Ok(None) }
+}
+
 struct Chosen {
+    number: u32,
     size: u64,
     md5: [u8; 16],
     checksum: Option<Checksum>,
     file: FileId,
+}
+
+impl From<Chosen> for Piece {
+    fn from(part: Chosen) -> Self {
+        let Chosen { number, size, checksum, file, .. } = part;
+        Self { file, size, number: Some(number), checksum }
+    }
 }
 
 /// The parts as listed, if they may be listed so.
@@ -253,7 +279,7 @@ fn choose(
         let mut md5 = [0; 16];
         hex::decode_to_slice(&etag, &mut md5)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        chosen.push(Chosen { size, md5, checksum, file: FileId(file) });
+        chosen.push(Chosen { number: part.number, size, md5, checksum, file: FileId(file) });
     }
     Ok(chosen)
 }

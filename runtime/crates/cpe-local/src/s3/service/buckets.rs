@@ -19,7 +19,7 @@ use super::{
 use crate::s3::{
     error::StoreError,
     index::Listed,
-    model::{Entry, ListQuery, MAX_LIST, Page},
+    model::{Entry, ListQuery, MAX_LIST, Page, region},
     objects::DEFAULT_REGION,
 };
 
@@ -34,7 +34,10 @@ impl Service {
         refuse([(input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
         let constraint =
             input.create_bucket_configuration.and_then(|wanted| wanted.location_constraint);
-        let region = constraint.as_ref().map_or(DEFAULT_REGION, BucketLocationConstraint::as_str);
+        let region = match constraint.as_ref().map(BucketLocationConstraint::as_str) {
+            None | Some("") => DEFAULT_REGION,
+            Some(constraint) => region(constraint)?,
+        };
         let made = self.objects.create_bucket(&input.bucket, region).await?;
         // Where S3 began, making one's own bucket again is no error; elsewhere it is.
         if !made && region != DEFAULT_REGION {
@@ -61,7 +64,7 @@ impl Service {
     pub(super) async fn buckets(&self, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.as_deref().map(from_token).transpose()?;
-        let max = page_size(input.max_buckets, MAX_BUCKETS)?;
+        let max = page_size("max-buckets", input.max_buckets, MAX_BUCKETS)?;
         let (buckets, more) = self.objects.list_buckets(prefix, after, max).await?;
         let last = buckets.last().filter(|_| more).map(|bucket| to_token(&bucket.name));
         let buckets = buckets
@@ -87,7 +90,7 @@ impl Service {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone(),
             after: input.marker.clone().filter(|marker| !marker.is_empty()),
-            max: page_size(input.max_keys, MAX_LIST)?,
+            max: page_size("max-keys", input.max_keys, MAX_LIST)?,
         };
         let max = query.max;
         let page = self.objects.list(query).await?;
@@ -118,7 +121,7 @@ impl Service {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone(),
             after: token.or_else(|| input.start_after.clone()).filter(|after| !after.is_empty()),
-            max: page_size(input.max_keys, MAX_LIST)?,
+            max: page_size("max-keys", input.max_keys, MAX_LIST)?,
         };
         let max = query.max;
         let page = self.objects.list(query).await?;
@@ -146,7 +149,7 @@ impl Service {
     }
 }
 
-fn entries(
+pub(super) fn entries(
     page: Page<Listed>,
     names: &Names,
     with_owner: bool,

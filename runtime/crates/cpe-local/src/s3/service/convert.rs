@@ -16,8 +16,9 @@ use crate::s3::{
     aws_chunked::Trailers,
     checksums::{Algorithm, Checksum, ChecksumKind},
     error::StoreError,
-    model::{EntityTag, ReadConditions, Tags, WriteCondition},
+    model::{EntityTag, EntityTags, ReadConditions, WriteCondition, url_encoded},
     receive::{Announced, AnnouncedChecksum, ChecksumValue, Incoming},
+    tags::{self, Tags},
 };
 
 pub(super) fn timestamp(time: Timestamp) -> dto::Timestamp {
@@ -34,10 +35,10 @@ pub(super) fn etag(tag: &EntityTag) -> ETag {
     ETag::Strong(tag.0.clone())
 }
 
-fn tags(condition: ETagCondition) -> Tags {
+fn entity_tags(condition: ETagCondition) -> EntityTags {
     match condition {
-        ETagCondition::Any => Tags::Any,
-        ETagCondition::ETag(tag) => Tags::One(EntityTag(tag.into_value())),
+        ETagCondition::Any => EntityTags::Any,
+        ETagCondition::ETag(tag) => EntityTags::One(EntityTag(tag.into_value())),
     }
 }
 
@@ -46,12 +47,12 @@ pub(super) fn write_condition(
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
 ) -> Result<WriteCondition, StoreError> {
-    match (if_match.map(tags), if_none_match.map(tags)) {
+    match (if_match.map(entity_tags), if_none_match.map(entity_tags)) {
         (None, None) => Ok(WriteCondition::Always),
-        (None, Some(Tags::Any)) => Ok(WriteCondition::Absent),
-        (Some(Tags::Any), None) => Ok(WriteCondition::Present),
-        (Some(Tags::One(etag)), None) => Ok(WriteCondition::Matches(etag)),
-        (None, Some(Tags::One(_))) => {
+        (None, Some(EntityTags::Any)) => Ok(WriteCondition::Absent),
+        (Some(EntityTags::Any), None) => Ok(WriteCondition::Present),
+        (Some(EntityTags::One(etag)), None) => Ok(WriteCondition::Matches(etag)),
+        (None, Some(EntityTags::One(_))) => {
             Err(StoreError::NotImplemented("If-None-Match with an entity tag, on a write"))
         }
         (Some(_), Some(_)) => {
@@ -67,8 +68,8 @@ pub(super) fn read_conditions(
     unmodified_since: Option<dto::Timestamp>,
 ) -> ReadConditions {
     ReadConditions {
-        matches: if_match.map(tags),
-        none_match: if_none_match.map(tags),
+        matches: if_match.map(entity_tags),
+        none_match: if_none_match.map(entity_tags),
         modified_since: modified_since.map(instant),
         unmodified_since: unmodified_since.map(instant),
     }
@@ -79,6 +80,11 @@ pub(super) fn range(range: dto::Range) -> ByteRange {
         dto::Range::Int { first, last } => ByteRange::From { first, last },
         dto::Range::Suffix { length } => ByteRange::Suffix(length),
     }
+}
+
+/// The tags of the header `x-amz-tagging`.
+pub(super) fn tags_of(header: Option<&str>) -> Result<Tags, StoreError> {
+    header.map_or(Ok(Tags::new()), tags::of_header)
 }
 
 /// The object that `x-amz-copy-source` names.
@@ -98,7 +104,7 @@ pub(super) fn source(source: CopySource) -> S3Result<ObjectAddress> {
 pub(super) fn no_version(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("" | "null") => Ok(()),
-        Some(_) => Err(s3_error!(NotImplemented, "versions are not implemented")),
+        Some(version) => Err(StoreError::NoSuchVersion(version.chars().take(100).collect()).into()),
     }
 }
 
@@ -229,11 +235,12 @@ pub(super) fn signed(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// How many entries a list may have: what was asked for, up to `most`.
-pub(super) fn page_size(asked: Option<i32>, most: usize) -> Result<usize, StoreError> {
+/// How many entries a list may have: what was asked for by this name, up to `most`.
+pub(super) fn page_size(name: &str, asked: Option<i32>, most: usize) -> Result<usize, StoreError> {
     let Some(asked) = asked else { return Ok(most) };
-    let asked = usize::try_from(asked)
-        .map_err(|_| StoreError::InvalidArgument("a list cannot have less than no entries"))?;
+    let asked = usize::try_from(asked).map_err(|_| {
+        StoreError::Invalid(format!("Argument {name} must be an integer between 0 and 2147483647"))
+    })?;
     Ok(asked.min(most))
 }
 
@@ -259,16 +266,6 @@ impl Names {
         if !self.encoded {
             return name.to_owned();
         }
-        let mut written = String::with_capacity(name.len());
-        for byte in name.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                    written.push(char::from(byte));
-                }
-                b' ' => written.push('+'),
-                _ => written.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        written
+        url_encoded(name)
     }
 }

@@ -2,35 +2,38 @@
 
 use cpe_ports::ObjectAddress;
 use futures::TryStreamExt;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{IF_MATCH, IF_NONE_MATCH},
+};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use s3s::{
-    Body, S3Error, S3Request, S3Result,
+    Body, S3Error, S3Request, S3Response, S3Result,
     dto::{
         self, ChecksumMode, CopyObjectInput, CopyObjectOutput, CopyObjectResult, DeleteObjectInput,
-        DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, GetObjectInput,
-        GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, PutObjectInput,
-        PutObjectOutput, StorageClass, StreamingBlob,
+        DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
+        GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective,
+        PutObjectInput, PutObjectOutput, StorageClass, StreamingBlob, TaggingDirective,
     },
-    s3_error,
 };
 
 use super::{
     Service,
     convert::{
         Upload, etag, instant, no_version, range, read_conditions, refuse, signed, source, sums,
-        timestamp, write_condition,
+        tags_of, timestamp, write_condition,
     },
 };
 use crate::s3::{
     error::StoreError,
-    model::{EntityTag, Headers, MAX_LIST, Object, STANDARD, WriteCondition},
-    objects::{Copy, Put},
+    model::{EntityTag, Headers, MAX_LIST, MAX_PARTS, Object, STANDARD, Wanted, WriteCondition},
+    objects::{Copy, Found, Put},
     receive::Incoming,
+    tags::Tags,
 };
 
 const SSE_C: &str = "encryption with the client's own keys";
-const TAGS: &str = "tagging of objects";
 const LOCK: &str = "object lock";
 
 impl Service {
@@ -38,7 +41,6 @@ impl Service {
         let S3Request { input, headers, extensions, .. } = req;
         refuse([
             (input.sse_customer_key.is_some(), SSE_C),
-            (input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()), TAGS),
             (input.object_lock_mode.is_some(), LOCK),
             (input.object_lock_legal_hold_status.is_some(), LOCK),
             (input.write_offset_bytes.is_some(), "appending to objects"),
@@ -72,6 +74,7 @@ impl Service {
                 website_redirect: input.website_redirect_location,
                 encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
                 metadata: input.metadata.into_iter().flatten().collect(),
+                tags: tags_of(input.tagging.as_deref())?,
             },
             storage_class: input.storage_class.map(|class| class.as_str().to_owned()),
             condition: write_condition(input.if_match, input.if_none_match)?,
@@ -95,10 +98,8 @@ impl Service {
 
     pub(super) async fn get(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
         no_version(input.version_id.as_deref())?;
-        refuse([
-            (input.sse_customer_key.is_some(), SSE_C),
-            (input.part_number.is_some(), "reading by part number"),
-        ])?;
+        refuse([(input.sse_customer_key.is_some(), SSE_C)])?;
+        let wanted = wanted(input.range, input.part_number)?;
         let conditions = read_conditions(
             input.if_match,
             input.if_none_match,
@@ -106,14 +107,10 @@ impl Service {
             input.if_unmodified_since,
         );
         let at = ObjectAddress::new(input.bucket, input.key);
-        let got = self.objects.get(&at, input.range.map(range), conditions).await?;
-        let (bytes, is_part) = (got.bytes, input.range.is_some());
-        let (first, size) = (bytes.start, got.object.size);
-        let content_range =
-            is_part.then(|| format!("bytes {first}-{}/{size}", bytes.end.saturating_sub(1)));
+        let got = self.objects.get(&at, wanted, conditions).await?;
         let body = StreamBody::new(got.body.map_ok(Frame::data));
-        // Of a part of an object there is no checksum; a client would compare and fail.
-        let head = head_of(got.object, is_checked(input.checksum_mode.as_ref()) && !is_part);
+        let tag_count = tag_count(&got.found.object);
+        let head = head_of(got.found, wanted, is_checked(input.checksum_mode.as_ref()));
         Ok(GetObjectOutput {
             accept_ranges: head.accept_ranges,
             body: Some(StreamingBlob::from(Body::http_body_unsync(body))),
@@ -127,26 +124,29 @@ impl Service {
             content_disposition: head.content_disposition,
             content_encoding: head.content_encoding,
             content_language: head.content_language,
-            content_length: Some(signed(bytes.end - bytes.start)),
-            content_range,
+            content_length: head.content_length,
+            content_range: head.content_range,
             content_type: head.content_type,
             e_tag: head.e_tag,
             expires: head.expires,
             last_modified: head.last_modified,
             metadata: head.metadata,
+            parts_count: head.parts_count,
             server_side_encryption: head.server_side_encryption,
             storage_class: head.storage_class,
+            tag_count,
             website_redirect_location: head.website_redirect_location,
             ..GetObjectOutput::default()
         })
     }
 
-    pub(super) async fn head(&self, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
+    pub(super) async fn head(
+        &self,
+        input: HeadObjectInput,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         no_version(input.version_id.as_deref())?;
-        refuse([
-            (input.sse_customer_key.is_some(), SSE_C),
-            (input.part_number.is_some(), "reading by part number"),
-        ])?;
+        refuse([(input.sse_customer_key.is_some(), SSE_C)])?;
+        let wanted = wanted(input.range, input.part_number)?;
         let conditions = read_conditions(
             input.if_match,
             input.if_none_match,
@@ -154,23 +154,34 @@ impl Service {
             input.if_unmodified_since,
         );
         let at = ObjectAddress::new(input.bucket, input.key);
-        let object = self.objects.head(&at, &conditions).await?;
-        Ok(head_of(object, is_checked(input.checksum_mode.as_ref())))
+        let found = self.objects.look(&at, wanted, conditions).await?;
+        let tag_count = tag_count(&found.object);
+        let head = head_of(found, wanted, is_checked(input.checksum_mode.as_ref()));
+        let mut response = S3Response::new(head);
+        // `s3s` has no field for it.
+        if let Some(count) = tag_count {
+            response.headers.insert("x-amz-tagging-count", count.into());
+        }
+        Ok(response)
     }
 
-    pub(super) async fn copy(&self, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+    pub(super) async fn copy(&self, req: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
+        let S3Request { input, headers: sent, .. } = req;
         refuse([
             (input.sse_customer_key.is_some(), SSE_C),
             (input.copy_source_sse_customer_key.is_some(), SSE_C),
-            (input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()), TAGS),
             (input.object_lock_mode.is_some(), LOCK),
             (input.object_lock_legal_hold_status.is_some(), LOCK),
         ])?;
-        let replaces = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
-            None | Some(MetadataDirective::COPY) => false,
-            Some(MetadataDirective::REPLACE) => true,
-            Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
-        };
+        let directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
+        let replaces = is_replaced(directive, "Unknown metadata directive.")?;
+        let directive = input.tagging_directive.as_ref().map(TaggingDirective::as_str);
+        let replaces_tags = is_replaced(directive, "Unknown tagging directive.")?;
+        let tags = tags_of(input.tagging.as_deref())?;
+        if !replaces_tags && !tags.is_empty() {
+            let why = "x-amz-tagging is taken with x-amz-tagging-directive: REPLACE only";
+            return Err(StoreError::InvalidArgument(why).into());
+        }
         let encryption = input.server_side_encryption.clone();
         let headers = Headers {
             content_type: input.content_type,
@@ -182,6 +193,7 @@ impl Service {
             website_redirect: input.website_redirect_location,
             encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
             metadata: input.metadata.into_iter().flatten().collect(),
+            tags: Tags::new(),
         };
         let copy = Copy {
             from_conditions: read_conditions(
@@ -190,8 +202,14 @@ impl Service {
                 input.copy_source_if_modified_since,
                 input.copy_source_if_unmodified_since,
             ),
-            condition: WriteCondition::Always,
+            // `s3s` does not know the conditions that a copy sets to what is there.
+            condition: write_condition(
+                sent_condition(&sent, &IF_MATCH)?,
+                sent_condition(&sent, &IF_NONE_MATCH)?,
+            )?,
             headers: replaces.then_some(headers),
+            tags: replaces_tags.then_some(tags),
+            encryption: encryption.as_ref().map(|sse| sse.as_str().to_owned()),
             storage_class: input.storage_class.map(|class| class.as_str().to_owned()),
         };
         let from = source(input.copy_source)?;
@@ -270,9 +288,14 @@ fn is_checked(mode: Option<&ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
 }
 
-fn head_of(object: Object, with_checksum: bool) -> HeadObjectOutput {
+fn head_of(found: Found, wanted: Wanted, with_checksum: bool) -> HeadObjectOutput {
+    let Found { object, bytes, parts } = found;
     let Object { size, etag: tag, modified, storage_class, checksum, headers, .. } = object;
-    let sums = sums(checksum.filter(|_| with_checksum));
+    // Of no bytes there is no range.
+    let is_part = wanted != Wanted::All && !bytes.is_empty();
+    let (first, end) = (bytes.start, bytes.end);
+    // Of a part of an object there is no checksum; a client would compare and fail.
+    let sums = sums(checksum.filter(|_| with_checksum && end - first == size));
     let expires = headers.expires.map(cpe_swf::Timestamp::from_millis).map(timestamp);
     HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -286,16 +309,57 @@ fn head_of(object: Object, with_checksum: bool) -> HeadObjectOutput {
         content_disposition: headers.content_disposition,
         content_encoding: headers.content_encoding,
         content_language: headers.content_language,
-        content_length: Some(signed(size)),
+        content_length: Some(signed(end - first)),
+        content_range: is_part.then(|| format!("bytes {first}-{}/{size}", end.saturating_sub(1))),
         content_type: headers.content_type,
         e_tag: Some(etag(&tag)),
         expires,
         last_modified: Some(timestamp(modified)),
         metadata: Some(headers.metadata.into_iter().collect()),
+        parts_count: parts.and_then(|parts| parts.try_into().ok()),
         server_side_encryption: headers.encryption.map(Into::into),
         // Of the ordinary one S3 says nothing.
         storage_class: (storage_class != STANDARD).then(|| StorageClass::from(storage_class)),
         website_redirect_location: headers.website_redirect,
         ..HeadObjectOutput::default()
     }
+}
+
+fn tag_count(object: &Object) -> Option<i32> {
+    i32::try_from(object.headers.tags.len()).ok().filter(|count| *count > 0)
+}
+
+fn wanted(range: Option<dto::Range>, part: Option<i32>) -> Result<Wanted, StoreError> {
+    match (range, part) {
+        (range, None) => Ok(range.map(self::range).into()),
+        (None, Some(number)) => match u32::try_from(number) {
+            Ok(number) if (1..=MAX_PARTS).contains(&number) => Ok(Wanted::Part(number)),
+            _ => Err(StoreError::InvalidArgument(
+                "Part number must be an integer between 1 and 10000, inclusive",
+            )),
+        },
+        (Some(_), Some(_)) => Err(StoreError::InvalidRequest(
+            "Cannot specify both Range header and partNumber query parameter",
+        )),
+    }
+}
+
+/// Whether a copy takes something from the request, not from its source.
+fn is_replaced(directive: Option<&str>, unknown: &'static str) -> Result<bool, StoreError> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(StoreError::InvalidArgument(unknown)),
+    }
+}
+
+fn sent_condition(
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<ETagCondition>, StoreError> {
+    let parse = |value: &HeaderValue| {
+        ETagCondition::parse_http_header(value.as_bytes())
+            .map_err(|_| StoreError::InvalidArgument("a condition is an entity tag or *"))
+    };
+    headers.get(name).map(parse).transpose()
 }

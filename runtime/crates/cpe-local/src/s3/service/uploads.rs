@@ -19,7 +19,7 @@ use super::{
     buckets::{entries_told, owner},
     convert::{
         Names, Upload, algorithm, checksum, etag, instant, kind, page_size, range, read_conditions,
-        refuse, signed, source, sums, timestamp, write_condition,
+        refuse, signed, source, sums, tags_of, timestamp, write_condition,
     },
 };
 use crate::s3::{
@@ -39,7 +39,6 @@ impl Service {
     ) -> S3Result<CreateMultipartUploadOutput> {
         refuse([
             (input.sse_customer_key.is_some(), SSE_C),
-            (input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()), "tagging of objects"),
             (input.object_lock_mode.is_some(), "object lock"),
             (input.object_lock_legal_hold_status.is_some(), "object lock"),
         ])?;
@@ -61,6 +60,7 @@ impl Service {
             website_redirect: input.website_redirect_location,
             encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
             metadata: input.metadata.into_iter().flatten().collect(),
+            tags: tags_of(input.tagging.as_deref())?,
         };
         let storage_class = input.storage_class.map(|class| class.as_str().to_owned());
         let at = ObjectAddress::new(input.bucket, input.key);
@@ -201,6 +201,10 @@ impl Service {
         &self,
         input: AbortMultipartUploadInput,
     ) -> S3Result<AbortMultipartUploadOutput> {
+        refuse([(
+            input.if_match_initiated_time.is_some(),
+            "aborting by the time of the beginning",
+        )])?;
         let at = ObjectAddress::new(input.bucket, input.key);
         self.objects.abort_upload(&at, &UploadId(input.upload_id)).await?;
         Ok(AbortMultipartUploadOutput::default())
@@ -209,8 +213,13 @@ impl Service {
     pub(super) async fn parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
         let at = ObjectAddress::new(input.bucket, input.key);
         let id = UploadId(input.upload_id);
-        let after = number(input.part_number_marker.unwrap_or_default());
-        let max = page_size(input.max_parts, MAX_LIST)?;
+        let after = input.part_number_marker.unwrap_or_default();
+        let after = u32::try_from(after).map_err(|_| {
+            StoreError::InvalidArgument(
+                "Argument part-number-marker must be an integer between 0 and 2147483647",
+            )
+        })?;
+        let max = page_size("max-parts", input.max_parts, MAX_LIST)?;
         let (upload, parts, more) = self.objects.list_parts(&at, &id, after, max).await?;
         let last = parts.last().map(|part| part.number);
         let (checksum_algorithm, checksum_type) = told(upload.plan);
@@ -237,7 +246,7 @@ impl Service {
         input: ListMultipartUploadsInput,
     ) -> S3Result<ListMultipartUploadsOutput> {
         let names = Names::new(input.encoding_type.as_ref())?;
-        let max = page_size(input.max_uploads, MAX_LIST)?;
+        let max = page_size("max-uploads", input.max_uploads, MAX_LIST)?;
         let query = UploadsQuery {
             keys: ListQuery {
                 bucket: input.bucket.clone(),
