@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Local, LocalConfig, LocalError};
 
+mod sqs;
+
 struct World {
     local: Local,
     address: SocketAddr,
