@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::auth::Refusal;
 use crate::{
-    sqs::{self, SqsFault},
+    sqs::{self, ACCOUNT, SqsFault},
     swf,
 };
 
@@ -73,6 +73,19 @@ pub(super) fn sqs_query(action: &str, result: Result<Value, SqsFault>) -> Respon
 /// An answer of the endpoint itself.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Body> {
     response(status, "application/json", body.to_string())
+}
+
+/// Who the client is, as STS tells it: tools ask that first, to see whether credentials work.
+pub(super) fn caller_identity() -> Response<Body> {
+    let id = Uuid::new_v4();
+    let xml = format!(
+        "<?xml version=\"1.0\"?><GetCallerIdentityResponse \
+         xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>arn:aws:iam::{ACCOUNT}:root</Arn><UserId>{ACCOUNT}</UserId>\
+         <Account>{ACCOUNT}</Account></GetCallerIdentityResult><ResponseMetadata>\
+         <RequestId>{id}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+    );
+    response(StatusCode::OK, "text/xml", xml)
 }
 
 /// A request that is not let in, in the form of errors of the service that it asks.

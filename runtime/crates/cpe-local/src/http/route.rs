@@ -232,6 +232,9 @@ async fn sqs_form(
     }
     let form = read.map(|(_, body)| if body.is_empty() { Bytes::from(query) } else { body });
     match form.and_then(|form| sqs::wire::query::Form::parse(&form, &path)) {
+        Ok(sqs::wire::query::Form { action, .. }) if action == "GetCallerIdentity" => {
+            respond::caller_identity()
+        }
         Ok(sqs::wire::query::Form { action, parameters }) => {
             let result = sqs::wire::dispatch(whence.caller(services), &action, parameters).await;
             respond::sqs_query(&action, result)

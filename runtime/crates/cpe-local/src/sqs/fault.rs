@@ -87,7 +87,6 @@ fault_kinds! {
     InvalidMessageContents = "InvalidMessageContents", "InvalidMessageContents";
     InvalidAttributeName = "InvalidAttributeName", "InvalidAttributeName";
     InvalidAttributeValue = "InvalidAttributeValue", "InvalidAttributeValue";
-    InvalidAddress = "InvalidAddress", "InvalidAddress";
     EmptyBatchRequest = "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest";
     TooManyEntriesInBatchRequest = "TooManyEntriesInBatchRequest",
         "AWS.SimpleQueueService.TooManyEntriesInBatchRequest";

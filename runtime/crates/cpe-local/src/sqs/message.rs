@@ -222,3 +222,6 @@ pub(crate) fn md5_of_attributes<'a>(
     }
     any.then(|| hex::encode(digest.finalize()))
 }
+
+#[cfg(test)]
+mod tests;

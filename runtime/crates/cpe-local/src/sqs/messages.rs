@@ -245,7 +245,9 @@ impl Sqs {
     ) -> Result<(), SqsFault> {
         let (queue, Receipt { message: no, delivery, .. }) = self.received(name, receipt)?;
         let id = queue.id;
-        let current = queue.message(no).filter(|message| message.receive_count == delivery);
+        // In a standard queue an older delivery's receipt does as well.
+        let fifo = queue.attributes.is_fifo();
+        let current = queue.message(no).filter(|m| !fifo || m.receive_count == delivery);
         let current = current.ok_or_else(|| {
             SqsFault::invalid(format!(
                 "Value {receipt} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."

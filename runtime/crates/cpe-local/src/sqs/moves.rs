@@ -28,6 +28,8 @@ pub(crate) const RATES: std::ops::RangeInclusive<u32> = 1..=500;
 const STEP: u32 = 500;
 /// Steps in a second at most, where one was.
 const STEPS_A_SECOND: u32 = 10;
+/// A step that is later than this is made up for no more.
+const LATE: Duration = Duration::from_secs(1);
 /// Messages that are moved before others get their turn.
 const AT_ONCE: u32 = 1_000;
 
@@ -257,7 +259,10 @@ impl Sqs {
             self.moves.due.pop_first();
             let Some(made) = self.moves.last(source).cloned() else { continue };
             let step = made.step();
-            // As of then, not of now: so the pace does not depend on when this was noticed.
+            // As of then, not of now: so the pace does not depend on when this was noticed. But
+            // what a stopped endpoint missed does not come in one burst: somebody chose the rate
+            // so that the receivers can follow.
+            let at = if now.since(at) > LATE { now } else { at };
             let changed = self.move_step(at, source, made);
             self.change_move(source, changed);
             left = left.saturating_sub(step);

@@ -33,12 +33,8 @@ impl QueueName {
             None => url.strip_prefix('/').unwrap_or(url),
         };
         let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or("");
-        Self::parse(name).map_err(|_| {
-            SqsFault::new(
-                SqsFaultKind::InvalidAddress,
-                format!("The address {} is not valid for this endpoint.", Shown(url)),
-            )
-        })
+        // SQS says the same of an address that can be none as of one that leads nowhere.
+        Self::parse(name).map_err(|_| SqsFault::no_such_queue())
     }
 
     /// The queue that an ARN names. Region and account do not matter: here is only one of each.
@@ -148,7 +144,7 @@ mod tests {
         assert_eq!(name("https://sqs.us-east-1.amazonaws.com/1/a.fifo/").unwrap(), "a.fifo");
         assert_eq!(name("in").unwrap(), "in");
         for wrong in ["", "http://", "http://host", "http://host/1/a b", "http://host/1/.fifo"] {
-            assert_eq!(name(wrong).unwrap_err().kind, SqsFaultKind::InvalidAddress, "{wrong}");
+            assert_eq!(name(wrong).unwrap_err().kind, SqsFaultKind::QueueDoesNotExist, "{wrong}");
         }
     }
 

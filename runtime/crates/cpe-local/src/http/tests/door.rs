@@ -55,6 +55,15 @@ async fn an_endpoint_that_is_well_says_so() {
 }
 
 #[tokio::test]
+async fn a_client_hears_who_it_is() {
+    let world = World::new().await;
+    let told = world.form("Action=GetCallerIdentity&Version=2011-06-15").await;
+    assert_eq!(told.status, 200);
+    assert!(told.body.contains("<Account>123456789012</Account>"), "{}", told.body);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn virtual_time_is_moved_from_one_event_to_the_next() {
     let config = LocalConfig::default().in_virtual_time(Timestamp::from_millis(START));
     let world = World::with(config).await;

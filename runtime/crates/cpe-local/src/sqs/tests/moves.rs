@@ -145,7 +145,10 @@ fn a_move_leaves_what_others_have_and_what_comes_later() {
         move dead to=q rate=1
         send dead late
         send dead later
-        wait 10
+        wait 1
+        wait 1
+        wait 1
+        wait 1
         moves dead
         count dead
         count q
@@ -287,6 +290,27 @@ fn no_rate_is_ever_exceeded() {
         assert!(seconds.iter().all(|moved| *moved <= most), "{rate}: {seconds:?}");
         assert!(seconds.iter().sum::<u64>() * 10 >= most * 16, "{rate}: {seconds:?}");
     }
+}
+
+/// Receivers that can follow the rate can follow it after a stop too.
+#[test]
+fn what_a_stop_missed_does_not_come_in_one_burst() {
+    check_move(
+        "
+        move dead rate=1
+        wait 3600
+        moves dead
+        wait 1
+        moves dead
+        ",
+        expect![[r#"
+            receive q: a#1 b#1 c#1
+            receive other: d#1
+            count dead: 4 visible, 0 in flight, 0 delayed
+            move-1: RUNNING 1 of 4
+            move-1: RUNNING 2 of 4
+        "#]],
+    );
 }
 
 /// Nobody waits long for a move of many messages.

@@ -204,6 +204,11 @@ pub(super) async fn send_batch(caller: Caller<'_>, value: Value) -> Result<Value
     caller
         .call(move |core| {
             core.sqs.queue_id(&queue)?;
+            for (_, ready) in &ready {
+                if let Ok(ready) = ready {
+                    core.sqs.check_fifo(&queue, &ready.outgoing)?;
+                }
+            }
             let mut outcome = batch::Outcome::default();
             for (id, ready) in ready {
                 outcome.add(&id, ready.and_then(|ready| ready.send(core, &queue)));
