@@ -7,6 +7,7 @@
 
 mod aws_chunked;
 mod checksums;
+mod detail;
 mod error;
 mod files;
 mod front;

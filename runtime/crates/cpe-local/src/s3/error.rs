@@ -8,7 +8,7 @@ use cpe_ports::ErrorKind;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::{S3Error, S3ErrorCode};
 
-use super::{index::Setting, model::EntityTag};
+use super::{detail, index::Setting, model::EntityTag};
 use crate::engine::Closed;
 
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +33,8 @@ pub(crate) enum StoreError {
     MetadataTooLarge(usize),
     #[error("{0:?} is not a storage class of S3")]
     InvalidStorageClass(String),
-    #[error("At least one of the conditions did not hold")]
-    PreconditionFailed,
+    #[error("The condition {0} did not hold")]
+    PreconditionFailed(&'static str),
     #[error("The object has not changed")]
     NotModified(EntityTag),
     #[error("The object has no part {0}")]
@@ -103,7 +103,7 @@ impl StoreError {
             Self::KeyTooLong(_) => "KeyTooLongError",
             Self::MetadataTooLarge(_) => "MetadataTooLarge",
             Self::InvalidStorageClass(_) => "InvalidStorageClass",
-            Self::PreconditionFailed => "PreconditionFailed",
+            Self::PreconditionFailed(_) => "PreconditionFailed",
             Self::NotModified(_) => "NotModified",
             Self::InvalidRange { .. } => "InvalidRange",
             Self::InvalidPartNumber(_) => "InvalidPartNumber",
@@ -137,7 +137,9 @@ impl StoreError {
             | Self::NoSuchUpload
             | Self::NoSuchVersion(_)
             | Self::NoSuchSetting(_) => ErrorKind::NotFound,
-            Self::BucketAlreadyOwnedByYou(_) | Self::PreconditionFailed => ErrorKind::AlreadyExists,
+            Self::BucketAlreadyOwnedByYou(_) | Self::PreconditionFailed(_) => {
+                ErrorKind::AlreadyExists
+            }
             Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) | Self::Closed(_) => {
                 ErrorKind::Unavailable
             }
@@ -148,7 +150,13 @@ impl StoreError {
     /// As it is told of the source of a copy, which cannot be "not modified".
     pub(crate) fn of_source(self) -> Self {
         match self {
-            Self::NotModified(_) => Self::PreconditionFailed,
+            Self::NotModified(_) => Self::PreconditionFailed("x-amz-copy-source-If-None-Match"),
+            Self::PreconditionFailed("If-Match") => {
+                Self::PreconditionFailed("x-amz-copy-source-If-Match")
+            }
+            Self::PreconditionFailed("If-Unmodified-Since") => {
+                Self::PreconditionFailed("x-amz-copy-source-If-Unmodified-Since")
+            }
             other => other,
         }
     }
@@ -174,7 +182,7 @@ impl StoreError {
             }
             Self::InvalidStorageClass(_) => "The storage class you specified is not valid",
             Self::InvalidLocationConstraint(_) => "The specified location-constraint is not valid",
-            Self::PreconditionFailed => {
+            Self::PreconditionFailed(_) => {
                 "At least one of the pre-conditions you specified did not hold"
             }
             Self::InvalidRange { .. } => "The requested range is not satisfiable",
@@ -262,10 +270,15 @@ impl From<StoreError> for S3Error {
         if let Some(status) = error.status() {
             told.set_status_code(status);
         }
+        let mut headers: HeaderMap = detail::header(&error).into_iter().collect();
         if let StoreError::NotModified(etag) = &error
             && let Ok(etag) = HeaderValue::try_from(etag.quoted())
         {
-            told.set_headers(HeaderMap::from_iter([(http::header::ETAG, etag)]));
+            headers.insert(http::header::ETAG, etag);
+        }
+        // With headers of our own, `s3s` leaves out its own.
+        if !headers.is_empty() {
+            told.set_headers(headers);
         }
         told
     }

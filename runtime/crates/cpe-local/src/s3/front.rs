@@ -27,6 +27,7 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 use super::{
     aws_chunked::{self, Trailers},
+    detail,
     objects::Objects,
     service::Service,
 };
@@ -83,12 +84,13 @@ impl Front {
     pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, HttpError> {
         let is_head = request.method() == Method::HEAD;
         let of_attributes = request.uri().query().is_some_and(asks_for_attributes);
-        let mut response = match self.prepare(request) {
+        let response = match self.prepare(request) {
             Ok(request) => self.service.call(request).await?,
             Err(error) => {
                 error.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?
             }
         };
+        let mut response = detail::write(response).await?;
         // `s3s` knows a part by its range for GET only.
         if is_head && response.headers().contains_key(CONTENT_RANGE) && response.status() == 200 {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;

@@ -324,7 +324,11 @@ fn check(
         (WriteCondition::Always | WriteCondition::Present, Some(_)) => true,
         (_, None) => return Err(no_such_key(at)),
     };
-    if holds { Ok(()) } else { Err(StoreError::PreconditionFailed) }
+    let name = match condition {
+        WriteCondition::Absent => "If-None-Match",
+        _ => "If-Match",
+    };
+    if holds { Ok(()) } else { Err(StoreError::PreconditionFailed(name)) }
 }
 
 fn find(db: &Connection, bucket: i64, key: &str) -> Result<Option<Object>, StoreError> {

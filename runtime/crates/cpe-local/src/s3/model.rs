@@ -176,12 +176,12 @@ impl ReadConditions {
     pub(crate) fn check(&self, object: &Object) -> Result<(), StoreError> {
         let seconds = |time: Timestamp| time.as_millis().div_euclid(1000);
         let modified_after = |time| seconds(object.modified) > seconds(time);
-        let holds = match &self.matches {
-            Some(tags) => tags.contain(&object.etag),
-            None => !self.unmodified_since.is_some_and(modified_after),
+        let (condition, holds) = match &self.matches {
+            Some(tags) => ("If-Match", tags.contain(&object.etag)),
+            None => ("If-Unmodified-Since", !self.unmodified_since.is_some_and(modified_after)),
         };
         if !holds {
-            return Err(StoreError::PreconditionFailed);
+            return Err(StoreError::PreconditionFailed(condition));
         }
         let is_news = match &self.none_match {
             Some(tags) => !tags.contain(&object.etag),

@@ -33,6 +33,7 @@ async fn received(http: &Http, queue: &str) -> Vec<Value> {
             most: 10,
             visibility: Some(Duration::from_secs(60)),
             wait: Some(Duration::ZERO),
+            attempt: None,
         };
         let engine = &http.store.engine;
         let got = engine.receive(receive, engine.closing()).await.unwrap().unwrap();

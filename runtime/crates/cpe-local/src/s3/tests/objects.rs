@@ -518,10 +518,10 @@ async fn the_port_answers() {
             bucket other => made
             bucket No => Refused InvalidBucketName: "No" is not a name for a bucket: 3 to 63 lower-case letters, digits, dots, hyphens
             put k hello => "5d41402abc4b2a76b9719d911017c592"
-            put-new k hello => AlreadyExists PreconditionFailed: At least one of the conditions did not hold
+            put-new k hello => AlreadyExists PreconditionFailed: The condition If-None-Match did not hold
             put-new l hello => "5d41402abc4b2a76b9719d911017c592"
             put-over k world "5d41402abc4b2a76b9719d911017c592" => "7d793037a0760186574b0282f2f435e7"
-            put-over k world "5d41402abc4b2a76b9719d911017c592" => AlreadyExists PreconditionFailed: At least one of the conditions did not hold
+            put-over k world "5d41402abc4b2a76b9719d911017c592" => AlreadyExists PreconditionFailed: The condition If-Match did not hold
             put-over nothing world "5d41402abc4b2a76b9719d911017c592" => AlreadyExists NoSuchKey: The bucket "media" has no object with the key "nothing"
             head k => ObjectMeta { size: 5, etag: "\"7d793037a0760186574b0282f2f435e7\"", content_type: Some("binary/octet-stream"), last_modified: Timestamp(1767323045000), metadata: {} }
             head nothing => NotFound NoSuchKey: The bucket "media" has no object with the key "nothing"

@@ -156,15 +156,16 @@ async fn heads_and_what_is_missing() {
         "GET /media/in/none.txt",
         "",
         expect![[r#"
-        404
-        content-type: application/xml
+            404
+            content-type: application/xml
 
-        <?xml version="1.0" encoding="UTF-8"?>
-        <Error>
-        <Code>NoSuchKey</Code>
-        <Message>The specified key does not exist.</Message>
-        </Error>
-    "#]],
+            <?xml version="1.0" encoding="UTF-8"?>
+            <Error>
+            <Code>NoSuchKey</Code>
+            <Message>The specified key does not exist.</Message>
+            <Key>in/none.txt</Key>
+            </Error>
+        "#]],
     )
     .await;
     http.check(
@@ -178,6 +179,7 @@ async fn heads_and_what_is_missing() {
             <Error>
             <Code>NoSuchBucket</Code>
             <Message>The specified bucket does not exist</Message>
+            <BucketName>nowhere</BucketName>
             </Error>
         "#]],
     )
@@ -395,6 +397,7 @@ async fn buckets() {
             <Error>
             <Code>BucketAlreadyOwnedByYou</Code>
             <Message>Your previous request to create the named bucket succeeded and you already own it.</Message>
+            <BucketName>in-europe</BucketName>
             </Error>
         "#]],
     )

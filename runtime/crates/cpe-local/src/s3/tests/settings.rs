@@ -66,15 +66,15 @@ async fn parts_are_read_by_their_numbers() {
         "GET /media/big?partNumber=2",
         "",
         expect![[r#"
-        416
-        content-type: application/xml
+            416
+            content-type: application/xml
 
-        <?xml version="1.0" encoding="UTF-8"?>
-        <Error>
-        <Code>InvalidPartNumber</Code>
-        <Message>The requested partnumber is not satisfiable</Message>
-        </Error>
-    "#]],
+            <?xml version="1.0" encoding="UTF-8"?>
+            <Error>
+            <Code>InvalidPartNumber</Code>
+            <Message>The requested partnumber is not satisfiable</Message>
+            </Error>
+        "#]],
     )
     .await;
 }
@@ -552,4 +552,35 @@ async fn copies_and_deletes_under_conditions() {
     assert_eq!(delete("k", tag).await, 204);
     assert_eq!(delete("other", "*").await, 204);
     assert_eq!(delete("other", "*").await, 404);
+}
+
+#[tokio::test]
+async fn errors_tell_what_they_are_about() {
+    let http = Http::new().await;
+    http.store.put("k", b"hello").await;
+    let told = async |head: &str, element: &str| {
+        let response = http.send(head, "").await;
+        let body = String::from_utf8_lossy(response.body()).into_owned();
+        assert_eq!(response.headers()["content-type"], "application/xml");
+        assert!(response.headers().keys().all(|name| !name.as_str().starts_with("x-cpe")));
+        format!("{} {}", field(&body, "Code"), field(&body, element))
+    };
+    assert_eq!(told("GET /media/a%26%3Cb%01", "Key").await, "NoSuchKey a&amp;&lt;b\u{fffd}");
+    assert_eq!(told("GET /nowhere/k", "BucketName").await, "NoSuchBucket nowhere");
+    let source = "PUT /media/x\nx-amz-copy-source: media/none";
+    assert_eq!(told(source, "Key").await, "NoSuchKey none");
+    let condition = async |headers: &str| told(headers, "Condition").await;
+    let failed = |name: &str| format!("PreconditionFailed {name}");
+    assert_eq!(condition("GET /media/k\nif-match: \"x\"").await, failed("If-Match"));
+    let since = "if-unmodified-since: Fri, 02 Jan 2015 03:04:04 GMT";
+    let unmodified = condition(&format!("GET /media/k\n{since}")).await;
+    assert_eq!(unmodified, failed("If-Unmodified-Since"));
+    assert_eq!(condition("PUT /media/k\nif-none-match: *").await, failed("If-None-Match"));
+    let copy = "PUT /media/x\nx-amz-copy-source: media/k\nx-amz-copy-source-if-match: \"x\"";
+    assert_eq!(condition(copy).await, failed("x-amz-copy-source-If-Match"));
+    let range = "GET /media/k\nrange: bytes=9-";
+    assert_eq!(told(range, "ActualObjectSize").await, "InvalidRange 5");
+    let head = http.send("HEAD /media/none", "").await;
+    assert_eq!(head.status(), 404);
+    assert!(head.headers().keys().all(|name| !name.as_str().starts_with("x-cpe")));
 }

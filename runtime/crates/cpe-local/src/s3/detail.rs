@@ -1,0 +1,72 @@
+//! What an error of S3 tells besides its code and message: which key, which condition.
+//!
+//! `s3s` writes errors, and has no place for it. So it travels in a header of the answer, which
+//! never leaves this process: the front takes it off and writes elements.
+
+use http::{
+    HeaderName, HeaderValue, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body_util::BodyExt;
+use s3s::{Body, HttpError};
+
+use super::error::StoreError;
+
+const HEADER: HeaderName = HeaderName::from_static("x-cpe-error-detail");
+
+/// The header for the elements that S3 has for this error, if it has any.
+pub(super) fn header(error: &StoreError) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = match error {
+        StoreError::NoSuchBucket(bucket)
+        | StoreError::BucketAlreadyOwnedByYou(bucket)
+        | StoreError::BucketNotEmpty(bucket)
+        | StoreError::InvalidBucketName(bucket) => ("BucketName", bucket.clone()),
+        StoreError::NoSuchKey { key, .. } => ("Key", key.clone()),
+        StoreError::NoSuchVersion(version) => ("VersionId", version.clone()),
+        StoreError::PreconditionFailed(condition) => ("Condition", (*condition).to_owned()),
+        StoreError::InvalidRange { size } => ("ActualObjectSize", size.to_string()),
+        StoreError::EntityTooSmall(part) | StoreError::InvalidPart(part) => {
+            ("PartNumber", part.to_string())
+        }
+        StoreError::KeyTooLong(size) => ("Size", size.to_string()),
+        StoreError::InvalidStorageClass(class) => ("StorageClassRequested", class.clone()),
+        StoreError::InvalidLocationConstraint(region) => ("LocationConstraint", region.clone()),
+        _ => return None,
+    };
+    let detail = form_urlencoded::Serializer::new(String::new()).append_pair(name, &value).finish();
+    Some((HEADER, HeaderValue::try_from(detail).ok()?))
+}
+
+/// Writes the elements into the answer.
+pub(super) async fn write(mut response: Response<Body>) -> Result<Response<Body>, HttpError> {
+    let Some(detail) = response.headers_mut().remove(HEADER) else { return Ok(response) };
+    let (mut parts, body) = response.into_parts();
+    let body = BodyExt::collect(body).await.map_err(HttpError::new)?.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    // An answer to HEAD has no body.
+    let Some(error) = text.strip_suffix("</Error>") else {
+        return Ok(Response::from_parts(parts, Body::from(body)));
+    };
+    let elements: String = form_urlencoded::parse(detail.as_bytes())
+        .map(|(name, value)| format!("<{name}>{}</{name}>", escaped(&value)))
+        .collect();
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    Ok(Response::from_parts(parts, Body::from(format!("{error}{elements}</Error>"))))
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // XML cannot hold these, however they are written.
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            c if c.is_control() => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
