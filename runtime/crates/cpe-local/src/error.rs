@@ -25,11 +25,11 @@ pub enum LocalError {
         source: rusqlite::Error,
     },
     #[error(
-        "the state in {} was written by a newer version (format {found}, this one knows {known}); \
+        "the state in {} was written by another version (format {found}, this one knows {known}); \
          use that version, or another folder",
         place.display()
     )]
-    NewerFormat { place: PathBuf, found: i64, known: i64 },
+    OtherFormat { place: PathBuf, found: i64, known: i64 },
     #[error("cannot start the endpoint's thread")]
     Thread(#[source] io::Error),
     #[error(

@@ -166,7 +166,7 @@ fn prepare(db: &Connection, place: &Path) -> Result<(), LocalError> {
     match found {
         FORMAT => Ok(()),
         0 => create(db).map_err(failed),
-        _ => Err(LocalError::NewerFormat { place: place.to_owned(), found, known: FORMAT }),
+        _ => Err(LocalError::OtherFormat { place: place.to_owned(), found, known: FORMAT }),
     }
 }
 

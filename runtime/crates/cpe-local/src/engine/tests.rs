@@ -96,7 +96,7 @@ async fn a_newer_format_is_refused() {
     let config =
         LocalConfig { data: Storage::Disk(folder.path().to_owned()), ..LocalConfig::default() };
     let error = Engine::start(config).await.unwrap_err();
-    assert!(matches!(error, LocalError::NewerFormat { found: 99, .. }), "{error}");
+    assert!(matches!(error, LocalError::OtherFormat { found: 99, .. }), "{error}");
 }
 
 #[tokio::test]

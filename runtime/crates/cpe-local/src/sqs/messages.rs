@@ -218,6 +218,15 @@ impl Sqs {
         }
     }
 
+    /// Whether a FIFO queue can take the message at all; if not, that is a fault of a whole batch.
+    pub(crate) fn check_fifo(&self, name: &QueueName, outgoing: &Outgoing) -> Result<(), SqsFault> {
+        let queue = self.queue(name)?;
+        if queue.attributes.is_fifo() {
+            deduplication_id(queue, outgoing)?;
+        }
+        Ok(())
+    }
+
     /// Deletes a message, if this is its last delivery. One that is gone already is fine.
     pub(crate) fn delete(&mut self, name: &QueueName, receipt: &str) -> Result<(), SqsFault> {
         let (queue, Receipt { message: no, delivery, .. }) = self.received(name, receipt)?;
