@@ -195,7 +195,7 @@ async fn prepare(workflows: &Workflows) {
         description: None,
         default_task_start_to_close_timeout: Some(Timeout::Seconds(600)),
         default_execution_start_to_close_timeout: Some(Timeout::Seconds(86_400)),
-        default_task_list: Some(TaskList::from("idle")),
+        default_task_list: Some(TaskList::new("idle")),
         default_task_priority: None,
         default_child_policy: Some(ChildPolicy::Terminate),
         default_lambda_role: None,
@@ -209,7 +209,7 @@ async fn prepare(workflows: &Workflows) {
         description: None,
         default_task_start_to_close_timeout: long,
         default_task_heartbeat_timeout: long,
-        default_task_list: Some(TaskList::from("idle")),
+        default_task_list: Some(TaskList::new("idle")),
         default_task_priority: None,
         default_task_schedule_to_start_timeout: long,
         default_task_schedule_to_close_timeout: long,
@@ -222,7 +222,7 @@ fn start(workflow_id: String, list: &str) -> StartWorkflowExecutionRequest {
         domain: domain(),
         workflow_id: workflow_id.into(),
         workflow_type: WorkflowType::new("w", "1"),
-        task_list: Some(TaskList::from(list)),
+        task_list: Some(TaskList::new(list)),
         task_priority: None,
         input: Some("{}".to_owned()),
         execution_start_to_close_timeout: Some(Timeout::Seconds(86_400)),
@@ -262,7 +262,7 @@ async fn lifecycle(workflows: &Workflows, id: &str, list: &str) -> Vec<f64> {
             control: None,
             input: Some("{}".to_owned()),
             schedule_to_close_timeout: long,
-            task_list: Some(TaskList::from(list)),
+            task_list: Some(TaskList::new(list)),
             task_priority: None,
             schedule_to_start_timeout: long,
             start_to_close_timeout: long,
@@ -274,7 +274,7 @@ async fn lifecycle(workflows: &Workflows, id: &str, list: &str) -> Vec<f64> {
     for _ in 0..ACTIVITIES {
         let poll = PollForActivityTaskRequest {
             domain: domain(),
-            task_list: TaskList::from(list),
+            task_list: TaskList::new(list),
             identity: None,
         };
         let polled = workflows.poll_for_activity_task(poll).await.unwrap().unwrap();
@@ -307,7 +307,7 @@ async fn decide(workflows: &Workflows, list: &str, decisions: Vec<Decision>) {
 fn poll(list: &str) -> PollForDecisionTaskRequest {
     PollForDecisionTaskRequest {
         domain: domain(),
-        task_list: TaskList::from(list),
+        task_list: TaskList::new(list),
         identity: None,
         next_page_token: None,
         maximum_page_size: None,

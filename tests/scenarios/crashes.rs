@@ -60,7 +60,7 @@ async fn prepare(ports: &Ports) {
         description: None,
         default_task_start_to_close_timeout: Some(Timeout::Seconds(60)),
         default_execution_start_to_close_timeout: Some(Timeout::Seconds(3_600)),
-        default_task_list: Some(TaskList::from("l")),
+        default_task_list: Some(TaskList::new("l")),
         default_task_priority: None,
         default_child_policy: Some(ChildPolicy::Terminate),
         default_lambda_role: None,

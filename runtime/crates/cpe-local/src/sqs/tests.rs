@@ -285,7 +285,6 @@ fn a_stale_receipt_deletes_nothing() {
     expect![[r#"
         receive q: a#1
         receive q: a#2
-        hide q a 10: InvalidParameterValueException
         count q: 0 visible, 1 in flight, 0 delayed
     "#]]
     .assert_eq(&world.told);

@@ -124,9 +124,7 @@ impl Bench {
         self.stored();
         let body = wire::activity_task_body(polled.as_ref()).unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
-        if body.get("taskToken").is_none() {
-            return None;
-        }
+        body.get("taskToken")?;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         self.tokens.push((text(&body["activityId"]), text(&body["taskToken"])));
         Some(body)

@@ -187,7 +187,7 @@ fn a_batch_with_a_mistake_does_nothing() {
     respond(
         json!([schedule("a"), {"decisionType": "StartTimer"}]),
         expect![
-            "ValidationException: 1 validation error detected: Value null at 'decisions.2.member.startTimerDecisionAttributes' failed to satisfy constraint: Member must not be null"
+            "ValidationException: 1 validation error detected: Value null at 'decisions.2.member.startTimerDecisionAttributes.timerId' failed to satisfy constraint: Member must not be null"
         ],
     );
     respond(

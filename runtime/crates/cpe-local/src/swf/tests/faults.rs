@@ -137,7 +137,7 @@ fn lengths_characters_and_ranges() {
         Value 'high' at 'taskPriority' failed to satisfy constraint: Member must be a whole number of 32 bits
         Value '1, 2, 3, 4, 5, 6' at 'tagList' failed to satisfy constraint: Member must have length less than or equal to 5
         Value 'KEEP' failed to satisfy constraint: Member must satisfy enum value set: [TERMINATE, REQUEST_CANCEL, ABANDON]
-        Value null at 'version' failed to satisfy constraint: Member must not be null
+        Value null at 'workflowType.version' failed to satisfy constraint: Member must not be null
         SerializationException: invalid type: integer `7`, expected a string
     "#]].assert_eq(&faults);
     // Lengths count characters, not bytes.
@@ -149,7 +149,7 @@ fn lengths_characters_and_ranges() {
 #[test]
 fn requests_that_cannot_be_read() {
     let mut bench = Bench::new();
-    bench.refused("StartWorkflowExecution", json!({}), expect!["ValidationException: 1 validation error detected: Value null at 'domain' failed to satisfy constraint: Member must not be null"]);
+    bench.refused("StartWorkflowExecution", json!({}), expect!["ValidationException: 3 validation errors detected: Value null at 'domain' failed to satisfy constraint: Member must not be null; Value null at 'workflowId' failed to satisfy constraint: Member must not be null; Value null at 'workflowType' failed to satisfy constraint: Member must not be null"]);
     bench.refused(
         "StartWorkflowExecution",
         json!([]),
