@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+mod call;
 mod decide;
 mod document;
 mod error;
@@ -17,10 +18,12 @@ mod state;
 mod template;
 
 pub use self::{
+    call::{ActivityIdParts, parse_activity_id},
     decide::{decide, next_decisions},
     error::{PlanError, PlanErrors},
     model::{
-        Access, Activity, Grants, Limits, Plan, Requirement, Requires, S3Grant, Step, StepWork,
+        Access, Activity, Ending, ForEach, Grants, Limits, Plan, ReasonPattern, Requirement,
+        Requires, Retry, S3Grant, Section, Step, StepInput, StepWork,
     },
     module_ref::{ModuleRef, ModuleRefError},
     schema::Schema,

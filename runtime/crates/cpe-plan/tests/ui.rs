@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cpe_plan::{Plan, Requires, StepWork};
+use cpe_plan::{Plan, Requires, Section, StepWork};
 use expect_test::expect_file;
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
@@ -55,8 +55,16 @@ fn summary(plan: &Plan) -> String {
             let digest = activity.digest.as_deref().unwrap_or("any");
             let _ = writeln!(text, "  module {module} digest={digest} {:?}", activity.limits);
         }
-        for grant in activity.grants.iter().flat_map(|grants| &grants.s3) {
+        if let Some(retry) = &activity.retry {
+            let _ = writeln!(text, "  {retry:?}");
+        }
+        let Some(grants) = &activity.grants else { continue };
+        for grant in &grants.s3 {
             let _ = writeln!(text, "  grant {grant:?}");
+        }
+        if !(grants.http.is_empty() && grants.env.is_empty() && grants.secrets.is_empty()) {
+            let (http, env, secrets) = (&grants.http, &grants.env, &grants.secrets);
+            let _ = writeln!(text, "  grant http={http:?} env={env:?} secrets={secrets:?}");
         }
     }
     for step in &plan.steps {
@@ -65,6 +73,11 @@ fn summary(plan: &Plan) -> String {
                 plan.activities[*activity].activity_type.to_string()
             }
             StepWork::Eval(_) => "eval".to_owned(),
+            StepWork::Wait { seconds } => format!("wait {seconds}s"),
+            StepWork::Signal { name, timeout } => format!("signal {name} timeout={timeout:?}"),
+            StepWork::Child { workflow_type, timeout, .. } => {
+                format!("plan {workflow_type} timeout={timeout:?}")
+            }
         };
         let requires: Vec<_> = step
             .requires
@@ -74,7 +87,20 @@ fn summary(plan: &Plan) -> String {
                 format!("{}:{status:?}{bare}", plan.steps[*step].name)
             })
             .collect();
-        let _ = writeln!(text, "step {} = {work} requires=[{}]", step.name, requires.join(", "));
+        let _ = write!(text, "step {} = {work} requires=[{}]", step.name, requires.join(", "));
+        if step.section != Section::Main {
+            let _ = write!(text, " {:?}", step.section);
+        }
+        if step.when.is_some() {
+            text.push_str(" when");
+        }
+        if let Some(foreach) = &step.foreach {
+            let _ = write!(text, " foreach={}", foreach.max_parallel);
+        }
+        if let Some(retry) = &step.retry {
+            let _ = write!(text, " attempts={}", retry.max_attempts);
+        }
+        text.push_str(if step.allow_failure { " allow_failure\n" } else { "\n" });
     }
     text
 }
