@@ -67,6 +67,8 @@ pub struct RunState {
     pub(crate) more_coming: bool,
     /// Whether SWF will not let this run be continued as a new one.
     pub(crate) stays: bool,
+    /// Events after which it is; tests have no time for so many.
+    pub(crate) continue_at: Option<i64>,
     pub(crate) closed: bool,
     last_event: EventId,
     /// When that event was written: the only clock here.

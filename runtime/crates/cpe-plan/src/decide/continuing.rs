@@ -13,7 +13,11 @@ const EVENTS_OF_CALL: i64 = 5;
 const LEAST_ROOM: usize = 20;
 
 pub(super) fn is_due(state: &RunState) -> bool {
-    state.last_event().0 >= CONTINUE_AT && !state.stays && !state.is_done()
+    state.last_event().0 >= limit(state) && !state.stays && !state.is_done()
+}
+
+fn limit(state: &RunState) -> i64 {
+    state.continue_at.unwrap_or(CONTINUE_AT)
 }
 
 /// How many calls may begin at once: what is left until then.
@@ -21,7 +25,7 @@ pub(super) fn room(state: &RunState) -> usize {
     if state.stays {
         return usize::MAX;
     }
-    let left = CONTINUE_AT.saturating_sub(state.last_event().0) / EVENTS_OF_CALL;
+    let left = limit(state).saturating_sub(state.last_event().0) / EVENTS_OF_CALL;
     usize::try_from(left).unwrap_or(0).max(LEAST_ROOM)
 }
 

@@ -3,5 +3,7 @@ mod keys;
 mod limits;
 mod plans_2015;
 mod properties;
+mod runs;
 mod sections;
+mod swf;
 mod table;
