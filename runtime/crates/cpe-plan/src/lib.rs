@@ -13,6 +13,7 @@ mod load;
 mod model;
 mod module_ref;
 mod outputs;
+mod plan_schema;
 mod schema;
 mod state;
 mod template;
@@ -26,6 +27,7 @@ pub use self::{
         Requires, Retry, S3Grant, Section, Step, StepInput, StepWork,
     },
     module_ref::{ModuleRef, ModuleRefError},
+    plan_schema::plan_schema,
     schema::Schema,
     state::{RunState, StepFailure},
 };

@@ -248,6 +248,20 @@ fn did_you_mean<'c>(
     }
 }
 
+/// The keys of a mapping of the format.
+#[cfg(test)]
+pub(crate) fn keys_of(what: &str) -> Vec<&'static str> {
+    match what {
+        "plan" => PLAN_KEYS.to_vec(),
+        "activity" => activity::KEYS.to_vec(),
+        "step" => step::KEYS.to_vec(),
+        "retry" => retry::KEYS.to_vec(),
+        "limits" => activity::LIMITS.to_vec(),
+        "grants" => grants::KEYS.to_vec(),
+        other => panic!("{other} is no mapping of the format"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Plan;

@@ -1,6 +1,7 @@
 mod history;
 mod keys;
 mod limits;
+mod patterns;
 mod plans_2015;
 mod properties;
 mod runs;

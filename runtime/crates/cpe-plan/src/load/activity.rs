@@ -18,7 +18,7 @@ use crate::{
     template::Templates,
 };
 
-const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "version",
     "description",
@@ -36,6 +36,8 @@ const KEYS: [&str; 16] = [
     "limits",
     "grants",
 ];
+
+pub(super) const LIMITS: [&str; 4] = ["memory", "cpu", "output", "scratch"];
 
 // The original's defaults.
 const HEARTBEAT: Timeout = Timeout::Seconds(60);
@@ -186,7 +188,7 @@ fn load_limits(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Limits {
     let Some(limits) = Mapping::required(node, "`limits`", problems) else {
         return Limits::default();
     };
-    limits.check_keys(&["memory", "cpu", "output", "scratch"], problems);
+    limits.check_keys(&LIMITS, problems);
     Limits {
         memory: size(&limits, "memory", problems),
         cpu: duration(&limits, "cpu", problems),

@@ -10,6 +10,8 @@ use crate::{
     template::{self, Templates},
 };
 
+pub(super) const KEYS: [&str; 4] = ["s3", "http", "env", "secrets"];
+
 /// More entries of one kind are not written by hand.
 const MAX_ENTRIES: usize = 100;
 
@@ -20,7 +22,7 @@ pub(super) fn grants(
 ) -> Option<Grants> {
     let node = mapping.get("grants")?;
     let grants = Mapping::required(node, "`grants`", problems)?;
-    grants.check_keys(&["s3", "http", "env", "secrets"], problems);
+    grants.check_keys(&KEYS, problems);
     let mut asked = Grants::default();
     for node in bounded(&grants, "s3", problems) {
         asked.s3.extend(s3_grant(node, templates, problems));

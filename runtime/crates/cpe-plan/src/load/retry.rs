@@ -9,7 +9,7 @@ use crate::{
     model::{Ending, ReasonPattern, Retry},
 };
 
-const KEYS: [&str; 7] =
+pub(super) const KEYS: [&str; 7] =
     ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "on", "not_on"];
 
 const ATTEMPTS: u32 = 3;

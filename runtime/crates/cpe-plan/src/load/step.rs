@@ -15,7 +15,7 @@ use crate::{
     template::Templates,
 };
 
-const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "activity",
     "eval",

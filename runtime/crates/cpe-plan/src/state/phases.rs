@@ -115,13 +115,13 @@ impl RunState {
             if section == Section::Main && !self.canceled {
                 self.failure = self.unhandled_failure(plan, section);
             }
-            self.phase = self.phase.next();
-            if self.phase == Phase::OnFailure && self.failure.is_none() {
+            if section == Section::Main && self.failure.is_none() {
+                // Before that phase begins, so that none of its steps does.
                 for step in plan.section(Section::OnFailure) {
                     self.advance(plan, step, StepState::Skipped);
                 }
-                continue;
             }
+            self.phase = self.phase.next();
             if let Some(section) = self.phase.section() {
                 self.enter_section(plan, section);
             }

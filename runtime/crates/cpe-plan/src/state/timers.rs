@@ -8,7 +8,7 @@ use minijinja::Value;
 use super::{RunState, Stage, StepFailure};
 use crate::{
     call::CallKey,
-    model::{Ending, Plan},
+    model::{Ending, Plan, StepWork},
 };
 
 /// The timers of a run, but for those of [`super::Hold`] and of large batches.
@@ -80,7 +80,11 @@ impl RunState {
             Stage::Waiting => self.end_call(plan, key, Ok(Value::from(()))),
             Stage::BackingOff => self.call_again(plan, key),
             Stage::Listening => {
-                let seconds = call.timer.unwrap_or_default();
+                // As the plan has it: after a continuation the call has the rest only.
+                let seconds = match plan.steps.get(key.step).map(|step| &step.work) {
+                    Some(StepWork::Signal { timeout: Some(seconds), .. }) => *seconds,
+                    _ => call.timer.unwrap_or_default(),
+                };
                 let details = format!("the signal did not come within {seconds} seconds");
                 let failure = StepFailure::new("cpe.signal.timeout", details);
                 self.call_failed(plan, key, Ending::TimedOut, failure);

@@ -102,6 +102,18 @@ fn failure_compensates_what_was_done() {
 }
 
 #[test]
+fn without_a_failure_no_step_of_on_failure_runs() {
+    let plan = parse(
+        "name: W\nversion: 1\nactivities: [{name: A, version: 1}]\nsteps: [{name: S, eval: '1'}]\n\
+         on_failure:\n- {name: One, activity: A}\n- {name: Two, activity: A, requires: [One]}\n\
+         finally: [{name: Last, eval: '2', requires: [[Two, skipped]]}]\n",
+    );
+    check(&plan, "start 1", expect![[r#"
+        complete {"S":1}
+    "#]]);
+}
+
+#[test]
 fn cancel_ends_what_runs_then_runs_finally() {
     let plan = saga();
     let asked = "start 1\nscheduled Book\ncancel";
