@@ -15,7 +15,7 @@ use cpe_swf::{
 use self::batch::Batch;
 use crate::{
     model::Plan,
-    state::{Kind, MORE_TIMER, RETRY_TIMER, RunState},
+    state::{Kind, MORE_TIMER, Phase, RETRY_TIMER, RunState},
 };
 
 /// Decides what follows from a whole history.
@@ -56,8 +56,10 @@ pub fn next_decisions(plan: &Plan, state: &RunState) -> Vec<Decision> {
         return vec![continuing::continue_as_new(plan, state)];
     }
     let mut batch = Batch::default();
-    // What the history has no more room for is begun by the next run.
-    if tidy_up(state, &mut batch) && !ends {
+    // What cleans up comes after what it cleans up; and what the history has no more room for is
+    // begun by the next run.
+    let waits = state.phase > Phase::Main && state.open.has_unwanted();
+    if tidy_up(state, &mut batch) && !waits && !ends {
         calls::begin(plan, state, &mut batch);
     }
     finish(batch, state)

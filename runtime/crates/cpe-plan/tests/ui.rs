@@ -67,6 +67,11 @@ fn summary(plan: &Plan) -> String {
             let _ = writeln!(text, "  grant http={http:?} env={env:?} secrets={secrets:?}");
         }
     }
+    steps_summary(plan, &mut text);
+    text
+}
+
+fn steps_summary(plan: &Plan, text: &mut String) {
     for step in &plan.steps {
         let work = match &step.work {
             StepWork::Activity { activity, .. } => {
@@ -102,7 +107,6 @@ fn summary(plan: &Plan) -> String {
         }
         text.push_str(if step.allow_failure { " allow_failure\n" } else { "\n" });
     }
-    text
 }
 
 #[test]

@@ -1,3 +1,4 @@
+mod continuing;
 mod history;
 mod keys;
 mod limits;

@@ -64,7 +64,7 @@ impl Loader<'_> {
         mapping.check_keys(&KEYS, problems);
         let name = mapping.required_name("name", limits::ID_CHARS, problems);
         if let Some(name) = &name {
-            self.check_name(name, &mapping, problems);
+            check_name(name, &mapping, problems);
         }
         let requires = self.requires(&mapping, problems);
         let kind = kind(&mapping, problems);
@@ -179,28 +179,39 @@ impl Loader<'_> {
             max_parallel.and_then(|count| usize::try_from(count).ok()).unwrap_or(MAX_PARALLEL);
         Some(Some(ForEach { list, max_parallel }))
     }
+}
 
-    fn check_name(&self, name: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
-        let at = mapping.get("name").map_or(mapping.at(), |node| node.at);
-        if name == "__input__" || name == "__failure__" {
-            problems.add(at, format!("`{name}` has a meaning of its own in templates"));
-        }
-        let parts = parse_activity_id(name);
-        if parts.step != name && self.names.contains_key(parts.step) {
+fn check_name(name: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
+    let at = mapping.get("name").map_or(mapping.at(), |node| node.at);
+    if name == "__input__" || name == "__failure__" {
+        problems.add(at, format!("`{name}` has a meaning of its own in templates"));
+    }
+    let has_ids = ["foreach", "retry", "wait", "signal", "plan"];
+    let length = name.chars().count();
+    if length > MAX_NAME && has_ids.iter().any(|key| mapping.get(key).is_some()) {
+        problems.add(
+            at,
+            format!("the name of such a step has up to {MAX_NAME} characters, this has {length}"),
+        );
+    }
+}
+
+/// A name that reads as an item or attempt of another step would be taken for one.
+pub(super) fn refuse_ambiguous_ids(steps: &[Step], nodes: &[&Node], problems: &mut Problems<'_>) {
+    let by_name: BTreeMap<&str, &Step> =
+        steps.iter().map(|step| (step.name.as_str(), step)).collect();
+    for (step, node) in steps.iter().zip(nodes) {
+        let parts = parse_activity_id(&step.name);
+        let Some(other) = by_name.get(parts.step).filter(|other| other.name != step.name) else {
+            continue;
+        };
+        let item = parts.item.is_some() && other.foreach.is_some();
+        let attempt = parts.item.is_none() && parts.attempt > 1 && other.retry.is_some();
+        if item || attempt {
             problems.add_with_hint(
-                at,
-                format!("`{name}` reads as an item or attempt of the step `{}`", parts.step),
+                node.at,
+                format!("`{}` reads as an item or attempt of the step `{}`", step.name, other.name),
                 "give one of them another name",
-            );
-        }
-        let has_ids = ["foreach", "retry", "wait", "signal", "plan"];
-        let length = name.chars().count();
-        if length > MAX_NAME && has_ids.iter().any(|key| mapping.get(key).is_some()) {
-            problems.add(
-                at,
-                format!(
-                    "the name of such a step has up to {MAX_NAME} characters, this has {length}"
-                ),
             );
         }
     }

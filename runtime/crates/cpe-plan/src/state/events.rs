@@ -52,7 +52,8 @@ impl RunState {
     fn apply_activity(&mut self, plan: &Plan, id: EventId, event: &EventAttributes) {
         match event {
             EventAttributes::ActivityTaskScheduled(scheduled) => {
-                self.opened(plan, id, Kind::Activity, scheduled.activity_id.as_str(), None);
+                let call = scheduled.activity_id.as_str();
+                self.opened(plan, id, Kind::Activity, (call, call));
             }
             EventAttributes::ScheduleActivityTaskFailed(failed) => {
                 self.schedule_failed(plan, failed.activity_id.as_str(), failed.cause);
@@ -89,7 +90,7 @@ impl RunState {
             EventAttributes::StartChildWorkflowExecutionInitiated(initiated) => {
                 if let Some(call) = initiated.control.as_deref() {
                     let child = initiated.workflow_id.as_str();
-                    self.opened(plan, id, Kind::Child, call, Some(child));
+                    self.opened(plan, id, Kind::Child, (call, child));
                 }
             }
             EventAttributes::StartChildWorkflowExecutionFailed(failed) => {
@@ -222,9 +223,9 @@ impl RunState {
         }
     }
 
-    /// SWF has begun what a call asked for; `child` is the workflow id of a child.
-    fn opened(&mut self, plan: &Plan, event: EventId, kind: Kind, id: &str, child: Option<&str>) {
-        let Some((key, attempt)) = plan.call_named(id) else { return };
+    /// SWF has begun what a call asked for; it goes by `id` from now on.
+    fn opened(&mut self, plan: &Plan, event: EventId, kind: Kind, (call, id): (&str, &str)) {
+        let Some((key, attempt)) = plan.call_named(call) else { return };
         let call = self
             .calls
             .get_mut(&key)
@@ -235,7 +236,6 @@ impl RunState {
             self.ready.remove(&key);
             self.hold.accepted(key);
         }
-        let id = child.unwrap_or(id);
         self.open.add(event, kind, id, wanted.then_some(key));
     }
 

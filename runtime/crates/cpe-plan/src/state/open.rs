@@ -21,6 +21,8 @@ pub(crate) struct Open {
     /// Those to be asked to cancel.
     pub(crate) unasked: BTreeSet<EventId>,
     activities: usize,
+    /// How many are to end because nobody waits for them.
+    unwanted: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,11 @@ impl Open {
 
     pub(crate) fn activities(&self) -> usize {
         self.activities
+    }
+
+    /// Whether something runs that is to end before anything else begins.
+    pub(crate) fn has_unwanted(&self) -> bool {
+        self.unwanted > 0
     }
 
     pub(crate) fn children(&self) -> usize {
@@ -72,6 +79,7 @@ impl Open {
         let entry = self.running.remove(&event)?;
         self.unasked.remove(&event);
         self.activities -= usize::from(entry.kind == Kind::Activity);
+        self.unwanted -= usize::from(entry.unwanted);
         let id = (entry.kind, entry.id.clone());
         if self.by_id.get(&id) == Some(&event) {
             self.by_id.remove(&id);
@@ -90,6 +98,7 @@ impl Open {
 
     fn unwant(&mut self, event: EventId) {
         if let Some(entry) = self.running.get_mut(&event) {
+            self.unwanted += usize::from(!entry.unwanted);
             entry.unwanted = true;
             if entry.begun && !entry.asked {
                 self.unasked.insert(event);

@@ -455,6 +455,12 @@ fn a_child_is_a_workflow_of_its_own() {
         fail cpe.child.terminated {"step":"Sub","reason":"cpe.child.terminated","details":""}
     "#]],
     );
+}
+
+#[test]
+fn a_child_that_cannot_be_started_or_is_canceled() {
+    let plan = plan("- {name: Sub, plan: {name: C, version: 1}}\n");
+    let begun = "start 1\nchild Sub\nchild-begun Sub";
     check(
         &plan,
         "start 1\nchild-refused Sub WORKFLOW_TYPE_DEPRECATED",

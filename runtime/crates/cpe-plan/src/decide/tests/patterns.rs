@@ -187,20 +187,36 @@ fn saga_undoes_in_reverse() {
         completed Hotel {"id": 2}
         scheduled Payment
         failed Payment no.money"#;
-    check(plan!("saga"), failed, expect![[r#"
+    check(
+        plan!("saga"),
+        failed,
+        expect![[r#"
         schedule UndoHotel 2
-    "#]]);
+    "#]],
+    );
     let hotel = format!("{failed}\nscheduled UndoHotel\ncompleted UndoHotel");
-    check(plan!("saga"), &hotel, expect![[r#"
+    check(
+        plan!("saga"),
+        &hotel,
+        expect![[r#"
         schedule UndoFlight 1
-    "#]]);
+    "#]],
+    );
     let flight = format!("{hotel}\nscheduled UndoFlight\ncompleted UndoFlight");
-    check(plan!("saga"), &flight, expect![[r#"
+    check(
+        plan!("saga"),
+        &flight,
+        expect![[r#"
         schedule Told {"traveller":"t","failure":{"step":"Payment","reason":"no.money","details":""}}
-    "#]]);
-    check(plan!("saga"), &format!("{flight}\nscheduled Told\nfailed Told x"), expect![[r#"
+    "#]],
+    );
+    check(
+        plan!("saga"),
+        &format!("{flight}\nscheduled Told\nfailed Told x"),
+        expect![[r#"
         fail no.money {"step":"Payment","reason":"no.money","details":""}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

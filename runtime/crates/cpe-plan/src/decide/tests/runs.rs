@@ -90,7 +90,7 @@ impl<'p> Decider<'p> {
         next_decisions(self.plan, &self.state)
     }
 
-    fn from_the_beginning(&self, events: &[HistoryEvent]) -> (RunState, Vec<Decision>) {
+    fn anew(&self, events: &[HistoryEvent]) -> (RunState, Vec<Decision>) {
         let mut state = fresh(self.continue_at);
         events.iter().for_each(|event| state.apply(self.plan, event));
         let decisions = next_decisions(self.plan, &state);
@@ -137,7 +137,7 @@ fn run(plan: &Plan, moves: &[Move], continue_at: Option<i64>) -> Result<Swf, Tes
     for round in 0.. {
         prop_assert!(round < 2_000, "it goes on and on");
         let decisions = decider.decide(&swf);
-        let (state, same) = decider.from_the_beginning(&swf.events);
+        let (state, same) = decider.anew(&swf.events);
         prop_assert_eq!(&decisions, &same);
         prop_assert_eq!(&decider.state, &state);
         let quiet = decisions.is_empty();

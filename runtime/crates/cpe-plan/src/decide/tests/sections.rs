@@ -108,9 +108,13 @@ fn without_a_failure_no_step_of_on_failure_runs() {
          on_failure:\n- {name: One, activity: A}\n- {name: Two, activity: A, requires: [One]}\n\
          finally: [{name: Last, eval: '2', requires: [[Two, skipped]]}]\n",
     );
-    check(&plan, "start 1", expect![[r#"
+    check(
+        &plan,
+        "start 1",
+        expect![[r#"
         complete {"S":1}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -169,6 +173,45 @@ fn an_output_that_does_not_render_fails_the_execution() {
         "start 1",
         expect![[r#"
         fail cpe.bad-result {"details":"template line 1: `S.missing` is undefined; `S` was skipped and has no outputs"}
+    "#]],
+    );
+}
+
+#[test]
+fn cancel_ends_waits_and_retries_too() {
+    let plan = parse(
+        "name: W\nversion: 1\nactivities: [{name: A, version: 1, retry: {jitter: 0}}]\n\
+         steps:\n- {name: Wait, wait: 1h}\n- {name: Try, activity: A}\n- {name: Ask, signal: s}\n\
+         - {name: After, activity: A, requires: [Wait]}\n\
+         finally: [{name: Tell, activity: A}]\n",
+    );
+    let canceled = "start 1\ntimer cpe.wait.Wait\nscheduled Try\nfailed Try x\n\
+                    timer cpe.backoff.Try#2\ncancel";
+    check(
+        &plan,
+        canceled,
+        expect![[r#"
+        cancel-timer cpe.backoff.Try#2
+        cancel-timer cpe.wait.Wait
+        schedule Tell null
+    "#]],
+    );
+    // One that was on its way when the request came.
+    let late = "start 1\ntimer cpe.wait.Wait\ncancel\nscheduled Try";
+    check(
+        &plan,
+        late,
+        expect![[r#"
+        cancel-timer cpe.wait.Wait
+        ask Try
+    "#]],
+    );
+    check(
+        &plan,
+        &format!("{late}\nasked Try\ncompleted Try"),
+        expect![[r#"
+        cancel-timer cpe.wait.Wait
+        schedule Tell null
     "#]],
     );
 }
