@@ -11,6 +11,10 @@ use crate::{
 /// Longer lists are not worked on: their outputs would fit nowhere.
 const MAX_ITEMS: usize = 100_000;
 
+/// Items whose input does not render, before a `foreach` ends whatever it allows: each costs time
+/// here, and nobody's else.
+const MAX_SPOILED: usize = 1_000;
+
 /// A step that is at work: on one item, or on each of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Active {
@@ -24,6 +28,8 @@ pub(crate) struct Active {
     pub(super) live: usize,
     /// Why the first item failed that failed for good.
     pub(super) failure: Option<StepFailure>,
+    /// Items that could not even begin.
+    spoiled: usize,
     /// Whether no more items are begun, and none is tried again.
     pub(super) stopped: bool,
 }
@@ -45,6 +51,7 @@ impl Active {
             next: 0,
             live: 0,
             failure: None,
+            spoiled: 0,
             stopped: false,
         }
     }
@@ -204,7 +211,8 @@ impl RunState {
         loop {
             let given_up = self.canceled && definition.section == Section::Main;
             let StepState::Active(active) = self.steps.get_mut(step)? else { return None };
-            let failed = active.failure.is_some() && !definition.allow_failure;
+            let failed = active.failure.is_some() && !definition.allow_failure
+                || active.spoiled >= MAX_SPOILED;
             if (failed || given_up) && !active.stopped {
                 active.stopped = true;
                 self.abandon(plan, step);
@@ -221,6 +229,7 @@ impl RunState {
                 && let Some(StepState::Active(active)) = self.steps.get_mut(step)
             {
                 active.live -= 1;
+                active.spoiled += usize::from(result.is_err());
                 active.record(key.item, result);
             }
         }

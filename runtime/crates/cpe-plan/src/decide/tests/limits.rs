@@ -143,6 +143,19 @@ fn run_to_its_end(plan: &Plan) -> (usize, String) {
 }
 
 #[test]
+fn a_list_whose_items_do_not_render_is_given_up() {
+    let plan = plan(
+        "- {name: Each, activity: A, foreach: '{{ range(20000) | list }}', allow_failure: true,\n   \
+            input: '{{ item.missing }}'}\n\
+         - {name: Count, eval: '{{ Each | length }}', requires: [Each]}\n",
+    );
+    assert_eq!(
+        render(&decide(&plan, &Recorder::read("start 1"))),
+        "complete {\"Count\":20000}\n"
+    );
+}
+
+#[test]
 fn thousands_of_steps_in_a_row_and_side_by_side() {
     let chain: String = (0..4_000)
         .map(|n| match n {
