@@ -17,37 +17,13 @@ use crate::{
 /// Timers of calls; SWF's limit leaves room for those that are not of calls.
 const OPEN_TIMERS: usize = limits::OPEN_TIMERS - 10;
 
+/// Calls that are passed over because their kind has no room, before the rest is left for later.
+const PASSED_OVER: usize = 1_000;
+
 /// Begins as much as SWF's limits and the history have room for.
 pub(super) fn begin(plan: &Plan, state: &RunState, batch: &mut Batch) {
     let room = continuing::room(state);
-    let mut activities = limits::OPEN_ACTIVITY_TASKS.saturating_sub(state.open.activities());
-    let mut children = limits::OPEN_CHILDREN.saturating_sub(state.open.children());
-    for key in state.ready.iter().take(room) {
-        let Some(Stage::Ready(input)) = state.calls.get(key).map(|call| &call.stage) else {
-            continue;
-        };
-        let Some(step) = plan.steps.get(key.step) else { continue };
-        let (left, decision) = match &step.work {
-            StepWork::Activity { activity, .. } => {
-                (&mut activities, schedule(plan, state, (*key, *activity), input))
-            }
-            StepWork::Child { .. } => (&mut children, start_child(plan, state, *key, input)),
-            _ => continue,
-        };
-        if *left == 0 {
-            // Nothing but the same kind is refused, and mostly all are of one.
-            if activities == 0 && children == 0 {
-                break;
-            }
-            continue;
-        }
-        *left -= 1;
-        if let Some(decision) = decision
-            && !batch.push(decision)
-        {
-            return;
-        }
-    }
+    hand_over(plan, state, room, batch);
     let timers = OPEN_TIMERS.saturating_sub(state.timers.open());
     for key in state.timers.wanted.iter().take(timers.min(room)) {
         let Some(call) = state.calls.get(key) else { continue };
@@ -55,6 +31,46 @@ pub(super) fn begin(plan: &Plan, state: &RunState, batch: &mut Batch) {
         if !batch.push(timer(&id, call.timer.unwrap_or_default())) {
             return;
         }
+    }
+}
+
+/// Hands over activity tasks and children.
+fn hand_over(plan: &Plan, state: &RunState, mut room: usize, batch: &mut Batch) {
+    let mut activities = limits::OPEN_ACTIVITY_TASKS.saturating_sub(state.open.activities());
+    let mut children = limits::OPEN_CHILDREN.saturating_sub(state.open.children());
+    let mut passed_over = 0;
+    for key in &state.ready {
+        let work = plan.steps.get(key.step).map(|step| &step.work);
+        let left = match work {
+            Some(StepWork::Activity { .. }) => &mut activities,
+            Some(StepWork::Child { .. }) => &mut children,
+            _ => continue,
+        };
+        if *left == 0 {
+            passed_over += 1;
+            if passed_over == PASSED_OVER {
+                return;
+            }
+            continue;
+        }
+        if room == 0 {
+            return;
+        }
+        *left -= 1;
+        room -= 1;
+        if let Some(decision) = begin_one(plan, state, *key)
+            && !batch.push(decision)
+        {
+            return;
+        }
+    }
+}
+
+fn begin_one(plan: &Plan, state: &RunState, key: CallKey) -> Option<Decision> {
+    let Stage::Ready(input) = &state.calls.get(&key)?.stage else { return None };
+    match plan.steps.get(key.step)?.work {
+        StepWork::Activity { activity, .. } => schedule(plan, state, (key, activity), input),
+        _ => start_child(plan, state, key, input),
     }
 }
 

@@ -149,10 +149,7 @@ fn a_list_whose_items_do_not_render_is_given_up() {
             input: '{{ item.missing }}'}\n\
          - {name: Count, eval: '{{ Each | length }}', requires: [Each]}\n",
     );
-    assert_eq!(
-        render(&decide(&plan, &Recorder::read("start 1"))),
-        "complete {\"Count\":20000}\n"
-    );
+    assert_eq!(render(&decide(&plan, &Recorder::read("start 1"))), "complete {\"Count\":20000}\n");
 }
 
 #[test]

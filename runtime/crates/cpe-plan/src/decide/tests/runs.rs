@@ -109,6 +109,8 @@ enum Move {
     /// Something ends; before the decision is carried out, or after.
     End(usize, Answer, bool),
     Signal(bool),
+    /// SWF refuses so many of the next things to begin.
+    Refuse(usize),
     Cancel,
 }
 
@@ -123,6 +125,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         20 => (0..100_usize, answer, any::<bool>()).prop_map(|(n, a, b)| Move::End(n, a, b)),
         2 => any::<bool>().prop_map(Move::Signal),
+        2 => (1..5_usize).prop_map(Move::Refuse),
         1 => Just(Move::Cancel),
     ];
     prop::collection::vec(one, 1..80)
@@ -146,6 +149,7 @@ fn run(plan: &Plan, moves: &[Move], continue_at: Option<i64>) -> Result<Swf, Tes
         match next {
             Some(Move::End(place, answer, true)) => drop(swf.happen(*place, *answer)),
             Some(Move::Signal(true)) => swf.signal("s", "1"),
+            Some(Move::Refuse(count)) => swf.refuse = *count,
             Some(Move::Cancel) => swf.cancel(),
             _ => {}
         }

@@ -9,6 +9,7 @@ use cpe_swf::{
     ActivityTaskTimeoutType, CancelTimerFailedCause, ChildPolicy,
     CompleteWorkflowExecutionFailedCause, Decision, EventAttributes, EventId, HistoryEvent,
     RequestCancelActivityTaskFailedCause, RequestCancelExternalWorkflowExecutionFailedCause,
+    ScheduleActivityTaskFailedCause, StartChildWorkflowExecutionFailedCause, StartTimerFailedCause,
     TaskList, Timeout, Timestamp, WorkflowExecution, WorkflowType, event::*, limits,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Swf {
     /// Decisions of each kind that were carried out.
     pub(super) scheduled: usize,
     pub(super) elapsed: i64,
+    /// So many of the next decisions that begin something are refused, as over some limit.
+    pub(super) refuse: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -119,7 +122,47 @@ impl Swf {
         }
     }
 
+    /// Writes that a limit is reached, if it is this decision's turn.
+    fn refused(&mut self, decision: &Decision, decided: EventId) -> bool {
+        if self.refuse == 0 {
+            return false;
+        }
+        match decision {
+            Decision::ScheduleActivityTask(wanted) => drop(self.add(ScheduleActivityTaskFailed {
+                activity_type: wanted.activity_type.clone(),
+                activity_id: wanted.activity_id.clone(),
+                cause: match self.refuse % 3 {
+                    0 => ScheduleActivityTaskFailedCause::ActivityTypeDoesNotExist,
+                    1 => ScheduleActivityTaskFailedCause::ActivityCreationRateExceeded,
+                    _ => ScheduleActivityTaskFailedCause::OpenActivitiesLimitExceeded,
+                },
+                decision_task_completed_event_id: decided,
+            })),
+            Decision::StartTimer(wanted) => drop(self.add(StartTimerFailed {
+                timer_id: wanted.timer_id.clone(),
+                cause: StartTimerFailedCause::TimerCreationRateExceeded,
+                decision_task_completed_event_id: decided,
+            })),
+            Decision::StartChildWorkflowExecution(wanted) => {
+                drop(self.add(StartChildWorkflowExecutionFailed {
+                    workflow_type: wanted.workflow_type.clone(),
+                    cause: StartChildWorkflowExecutionFailedCause::ChildCreationRateExceeded,
+                    workflow_id: wanted.workflow_id.clone(),
+                    initiated_event_id: EventId(0),
+                    decision_task_completed_event_id: decided,
+                    control: wanted.control.clone(),
+                }));
+            }
+            _ => return false,
+        }
+        self.refuse -= 1;
+        true
+    }
+
     fn do_one(&mut self, decision: Decision, decided: EventId) {
+        if self.refused(&decision, decided) {
+            return;
+        }
         match decision {
             Decision::ScheduleActivityTask(wanted) => {
                 let id = wanted.activity_id.to_string();
