@@ -35,9 +35,7 @@ pub fn decide(plan: &Plan, history: &[HistoryEvent]) -> Vec<Decision> {
 
 /// Decides what follows from the state that a history was folded into.
 ///
-/// The input of `ContinueAsNewWorkflowExecution` holds the whole state of the run and can be
-/// longer than SWF takes: whoever answers puts it elsewhere then, and gives [`RunState::apply`]
-/// the text itself.
+/// No text in a decision is longer than SWF takes, unless the state is [`RunState::by_reference`].
 pub fn next_decisions(plan: &Plan, state: &RunState) -> Vec<Decision> {
     if state.closed || !state.has_started() {
         return Vec::new();
@@ -51,7 +49,7 @@ pub fn next_decisions(plan: &Plan, state: &RunState) -> Vec<Decision> {
     if state.is_done() && state.open.is_empty() {
         return vec![closing::close(plan, state)];
     }
-    let ends = continuing::is_due(state);
+    let ends = continuing::is_due(plan, state);
     if ends && state.open.is_empty() {
         return vec![continuing::continue_as_new(plan, state)];
     }

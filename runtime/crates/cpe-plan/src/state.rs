@@ -22,7 +22,7 @@ mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cpe_swf::{ChildPolicy, EventId, TaskList, Timeout, Timestamp, WorkflowExecution};
+use cpe_swf::{ChildPolicy, EventId, TaskList, Timeout, Timestamp, WorkflowExecution, limits};
 use minijinja::Value;
 
 pub(crate) use self::{
@@ -43,6 +43,8 @@ pub struct RunState {
     /// How the run was started; `None` before that.
     pub(crate) origin: Option<Origin>,
     pub(crate) execution: Option<WorkflowExecution>,
+    /// Whether texts can be longer than SWF takes: see [`RunState::by_reference`].
+    by_reference: bool,
     /// Why the run cannot go on at all, such as an input that breaks the plan's `input_spec`.
     pub(crate) refused: Option<StepFailure>,
     pub(crate) steps: Vec<StepState>,
@@ -74,6 +76,9 @@ pub struct RunState {
     /// When that event was written: the only clock here.
     now: Timestamp,
 }
+
+/// Characters of a text that is carried by reference.
+const MAX_BY_REFERENCE: usize = 4 << 20;
 
 /// How a run was started, as far as the next one is to be started alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,6 +130,19 @@ impl RunState {
     /// id, and waits before retries vary with its run id.
     pub fn of_execution(execution: WorkflowExecution) -> Self {
         Self { execution: Some(execution), ..Self::default() }
+    }
+
+    /// Lets inputs, results and continued states be longer than SWF takes (32,768 characters), up
+    /// to a few megabytes: whoever answers the decisions puts such texts elsewhere, and gives
+    /// [`RunState::apply`] the texts themselves. All deciders of a fleet are to do the same.
+    #[must_use]
+    pub fn by_reference(self) -> Self {
+        Self { by_reference: true, ..self }
+    }
+
+    /// Characters of one text.
+    pub(crate) fn max_chars(&self) -> usize {
+        if self.by_reference { MAX_BY_REFERENCE } else { limits::DATA_CHARS }
     }
 
     /// The id of the last event applied; 0 before the first.

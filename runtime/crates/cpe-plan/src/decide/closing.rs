@@ -41,7 +41,7 @@ pub(super) fn close(plan: &Plan, state: &RunState) -> Decision {
     let result = match &plan.output {
         None => outputs_of_last(plan, state),
         Some(output) => match state.render(plan, output, Vec::new()) {
-            Ok(value) => bounded(value.to_string(), 1),
+            Ok(value) => bounded(value.to_string(), 1, state.max_chars()),
             Err(details) => {
                 return fail("cpe.bad-result".to_owned(), &json!({"details": details}));
             }
@@ -67,21 +67,21 @@ fn outputs_of_last(plan: &Plan, state: &RunState) -> String {
             outputs.push((step.name.as_str(), text));
         }
     }
-    shorten(&mut outputs);
-    bounded(render(&outputs), outputs.len())
+    shorten(&mut outputs, state.max_chars());
+    bounded(render(&outputs), outputs.len(), state.max_chars())
 }
 
 /// What is still too long says so in its place.
-fn bounded(whole: String, steps: usize) -> String {
+fn bounded(whole: String, steps: usize, max: usize) -> String {
     let characters = whole.chars().count();
-    if characters <= limits::DATA_CHARS {
+    if characters <= max {
         return whole;
     }
     json!({OMITTED: {"steps": steps, "characters": characters}}).to_string()
 }
 
 /// Leaves out the largest outputs until the rest fits, or nothing is gained by it any more.
-fn shorten(outputs: &mut [(&str, String)]) {
+fn shorten(outputs: &mut [(&str, String)], max: usize) {
     let mut total = render(outputs).chars().count();
     let mut sizes: Vec<(usize, usize)> = outputs
         .iter()
@@ -90,7 +90,7 @@ fn shorten(outputs: &mut [(&str, String)]) {
         .collect();
     sizes.sort_by_key(|(size, index)| (std::cmp::Reverse(*size), *index));
     for (size, index) in sizes {
-        if total <= limits::DATA_CHARS {
+        if total <= max {
             return;
         }
         let mark = json!({OMITTED: {"characters": size}}).to_string();

@@ -12,8 +12,13 @@ const EVENTS_OF_CALL: i64 = 5;
 /// Calls that may begin however near the limit is.
 const LEAST_ROOM: usize = 20;
 
-pub(super) fn is_due(state: &RunState) -> bool {
-    state.last_event().0 >= limit(state) && !state.stays && !state.is_done()
+/// Whether the run is to be continued. One whose state is longer than it can hand on goes on: SWF
+/// takes some thousands of events more, and many runs end within them.
+pub(super) fn is_due(plan: &Plan, state: &RunState) -> bool {
+    state.last_event().0 >= limit(state)
+        && !state.stays
+        && !state.is_done()
+        && state.to_continued(plan).chars().count() <= state.max_chars()
 }
 
 fn limit(state: &RunState) -> i64 {

@@ -1,6 +1,5 @@
 //! Rendering of templates with what the run knows by now.
 
-use cpe_swf::limits;
 use minijinja::{Value, value::Serde};
 use serde_json::json;
 
@@ -30,7 +29,7 @@ impl RunState {
             activity.check_input(&value).map_err(|violations| bad(violations.join("; ")))?;
         }
         let text = value.to_string();
-        let (length, max) = (text.chars().count(), limits::DATA_CHARS);
+        let (length, max) = (text.chars().count(), self.max_chars());
         if length > max {
             return Err(bad(format!("the input has {length} characters, of at most {max}")));
         }

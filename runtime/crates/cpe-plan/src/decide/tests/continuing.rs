@@ -132,3 +132,18 @@ fn only_swf_says_that_a_run_continues_another() {
     let state = state_after(&plan, &garbage);
     assert!(render(&next_decisions(&plan, &state)).starts_with("schedule Done null\n"));
 }
+
+#[test]
+fn a_state_that_is_too_long_to_hand_on_stays() {
+    let plan = plan();
+    let output = format!("\"{}\"", "x".repeat(32_700));
+    let history = HISTORY.replace("completed Done 5", &format!("completed Done {output}"));
+    let history = format!("{history}\ncompleted Each[0] 1");
+    let mut state = state_after(&plan, &history);
+    assert_eq!(render(&next_decisions(&plan, &state)), "schedule Each[2] 3\n");
+    state = state.by_reference();
+    assert!(matches!(
+        next_decisions(&plan, &state)[..],
+        [Decision::ContinueAsNewWorkflowExecution(_)]
+    ));
+}

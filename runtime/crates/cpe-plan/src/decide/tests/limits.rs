@@ -114,6 +114,10 @@ fn an_input_that_is_too_large_fails_its_step() {
     let plan = plan("- {name: S, activity: A, input: '[{{ __input__ }}, {{ __input__ }}]'}\n");
     let details = closing(&plan, &format!("start \"{}\"", "x".repeat(20_000)));
     assert_eq!(details["details"], "the input has 40007 characters, of at most 32768");
+    let mut state = RunState::default().by_reference();
+    let history = format!("start \"{}\"", "x".repeat(20_000));
+    Recorder::read(&history).iter().for_each(|event| state.apply(&plan, event));
+    assert!(matches!(next_decisions(&plan, &state)[..], [Decision::ScheduleActivityTask(_)]));
 }
 
 /// Runs a plan whose activities all answer at once, and tells in how many decisions.

@@ -99,7 +99,7 @@ impl<'p> Decider<'p> {
 }
 
 fn fresh(continue_at: Option<i64>) -> RunState {
-    let mut state = RunState::default();
+    let mut state = RunState::default().by_reference();
     state.continue_at = continue_at;
     state
 }
