@@ -127,8 +127,8 @@ impl Swf {
         if self.refuse == 0 {
             return false;
         }
-        match decision {
-            Decision::ScheduleActivityTask(wanted) => drop(self.add(ScheduleActivityTaskFailed {
+        let _event = match decision {
+            Decision::ScheduleActivityTask(wanted) => self.add(ScheduleActivityTaskFailed {
                 activity_type: wanted.activity_type.clone(),
                 activity_id: wanted.activity_id.clone(),
                 cause: match self.refuse % 3 {
@@ -137,24 +137,24 @@ impl Swf {
                     _ => ScheduleActivityTaskFailedCause::OpenActivitiesLimitExceeded,
                 },
                 decision_task_completed_event_id: decided,
-            })),
-            Decision::StartTimer(wanted) => drop(self.add(StartTimerFailed {
+            }),
+            Decision::StartTimer(wanted) => self.add(StartTimerFailed {
                 timer_id: wanted.timer_id.clone(),
                 cause: StartTimerFailedCause::TimerCreationRateExceeded,
                 decision_task_completed_event_id: decided,
-            })),
+            }),
             Decision::StartChildWorkflowExecution(wanted) => {
-                drop(self.add(StartChildWorkflowExecutionFailed {
+                self.add(StartChildWorkflowExecutionFailed {
                     workflow_type: wanted.workflow_type.clone(),
                     cause: StartChildWorkflowExecutionFailedCause::ChildCreationRateExceeded,
                     workflow_id: wanted.workflow_id.clone(),
                     initiated_event_id: EventId(0),
                     decision_task_completed_event_id: decided,
                     control: wanted.control.clone(),
-                }));
+                })
             }
             _ => return false,
-        }
+        };
         self.refuse -= 1;
         true
     }
