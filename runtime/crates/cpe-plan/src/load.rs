@@ -209,6 +209,7 @@ fn steps(
     if steps.iter().all(Option::is_some) {
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
         requires::refuse_cycles(&steps, &nodes, problems);
+        step::refuse_long_names(&steps, &nodes, problems);
         step::refuse_ambiguous_ids(&steps, &nodes, problems);
         return (steps, output);
     }

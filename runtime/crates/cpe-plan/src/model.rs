@@ -166,3 +166,32 @@ impl Plan {
         self.input_spec.as_ref().map_or(Ok(()), |schema| schema.check(input))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn grants_depend_on_the_input_only() {
+        let plan = Plan::parse(
+            "p.yaml",
+            "name: P\nversion: 1\nactivities:\n- name: A\n  version: 1\n  grants:\n    s3:\n    \
+             - {bucket: b, prefix: 'out/{{ __input__.client.name }}/', access: write}\n    \
+             - {bucket: b, prefix: in/, access: read}\n- {name: B, version: 1}\n\
+             steps: [{name: S, activity: A}]\n",
+        )
+        .unwrap();
+        let [first, second] = &plan.activities[..] else { panic!("two") };
+        let prefixes = |input| {
+            let grants = plan.grants_for(first, &input)?.unwrap();
+            Ok::<_, String>(grants.s3.into_iter().map(|grant| grant.prefix).collect::<Vec<_>>())
+        };
+        assert_eq!(prefixes(json!({"client": {"name": "x"}})).unwrap(), ["out/x/", "in/"]);
+        let error = prefixes(json!({"client": {"name": ".."}})).unwrap_err();
+        assert!(error.contains("`..` is no part of a key"), "{error}");
+        assert!(prefixes(json!({})).is_err());
+        assert_eq!(plan.grants_for(second, &json!(1)), Ok(None));
+    }
+}

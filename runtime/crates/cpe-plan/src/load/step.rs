@@ -186,13 +186,23 @@ fn check_name(name: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
     if name == "__input__" || name == "__failure__" {
         problems.add(at, format!("`{name}` has a meaning of its own in templates"));
     }
-    let has_ids = ["foreach", "retry", "wait", "signal", "plan"];
-    let length = name.chars().count();
-    if length > MAX_NAME && has_ids.iter().any(|key| mapping.get(key).is_some()) {
-        problems.add(
-            at,
-            format!("the name of such a step has up to {MAX_NAME} characters, this has {length}"),
-        );
+}
+
+/// Names that leave no room for the ids of items, attempts and timers.
+pub(super) fn refuse_long_names(steps: &[Step], nodes: &[&Node], problems: &mut Problems<'_>) {
+    for (step, node) in steps.iter().zip(nodes) {
+        let plain = match step.work {
+            StepWork::Activity { .. } => step.foreach.is_none() && step.retry.is_none(),
+            StepWork::Eval(_) => true,
+            StepWork::Wait { .. } | StepWork::Signal { .. } | StepWork::Child { .. } => false,
+        };
+        let length = step.name.chars().count();
+        if length > MAX_NAME && !plain {
+            let message = format!(
+                "the name of such a step has up to {MAX_NAME} characters, this has {length}"
+            );
+            problems.add(node.at, message);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls: the work of a step, or of one item of its list, from its first attempt to its last.
 
+use cpe_swf::limits;
 use minijinja::Value;
 
 use super::{RunState, StepFailure, render::value};
@@ -157,11 +158,13 @@ impl RunState {
     pub(super) fn call_unknown(&mut self, plan: &Plan, key: CallKey, failure: StepFailure) {
         let Some(call) = self.calls.get(&key) else { return };
         let (attempt, refusals) = (call.attempt, call.refusals + 1);
-        if refusals > MAX_REFUSALS {
+        let seconds = 1_u32.checked_shl(refusals).unwrap_or(u32::MAX);
+        let call = Call { attempt, refusals, stage: Stage::BackingOff, timer: Some(seconds) };
+        // The longest names leave no room for the timer's id, which SWF would not take.
+        let unnamed = self.timer_id(plan, key, &call).chars().count() > limits::ID_CHARS;
+        if refusals > MAX_REFUSALS || unnamed {
             return self.call_failed(plan, key, Ending::Failed, failure);
         }
-        let seconds = 1 << refusals;
-        let call = Call { attempt, refusals, stage: Stage::BackingOff, timer: Some(seconds) };
         self.back_off(plan, key, call);
     }
 

@@ -182,3 +182,11 @@ fn thousands_of_steps_in_a_row_and_side_by_side() {
     assert_eq!(end, "complete {\"All\":{\"v\":1}}\n");
     assert!(answers < 20, "{answers}");
 }
+
+#[test]
+fn a_name_without_room_for_timers_is_not_tried_again() {
+    let name = "n".repeat(256);
+    let plan = plan(&format!("- {{name: {name}, activity: A}}\n"));
+    let history = format!("start 1\nrefused {name} ACTIVITY_TYPE_DOES_NOT_EXIST");
+    assert_eq!(closing(&plan, &history)["reason"], "cpe.schedule.activity-type-does-not-exist");
+}
