@@ -43,9 +43,9 @@ async fn a_photograph_becomes_what_was_asked_for() {
             ACTIVITY_SCHEDULED ValidateAssetStep
             ACTIVITY_STARTED ValidateAssetStep
             ACTIVITY_COMPLETED ValidateAssetStep
-            ACTIVITY_SCHEDULED TranscodeAssetStep
-            ACTIVITY_STARTED TranscodeAssetStep
-            ACTIVITY_COMPLETED TranscodeAssetStep
+            ACTIVITY_SCHEDULED TranscodeAssetStep[0]
+            ACTIVITY_STARTED TranscodeAssetStep[0]
+            ACTIVITY_COMPLETED TranscodeAssetStep[0]
             JOB_COMPLETED
             160x107
         "#]],

@@ -1,26 +1,30 @@
 //! `decide`: history in, decisions out.
 
 mod batch;
+mod calls;
 mod closing;
+mod continuing;
 
 use cpe_swf::{
-    ActivityId, Decision, HistoryEvent, Timeout, TimerId,
+    ActivityId, Decision, HistoryEvent, Timeout, TimerId, WorkflowId,
     decision::{
-        CancelWorkflowExecution, RequestCancelActivityTask, ScheduleActivityTask, StartTimer,
+        CancelTimer, RequestCancelActivityTask, RequestCancelExternalWorkflowExecution, StartTimer,
     },
-    limits,
 };
 
 use self::batch::Batch;
 use crate::{
-    model::{Plan, StepWork},
-    state::{MORE_TIMER, RETRY_TIMER, RunState, StepState},
+    model::Plan,
+    state::{Kind, MORE_TIMER, Phase, RETRY_TIMER, RunState},
 };
 
 /// Decides what follows from a whole history.
 ///
 /// Pure and total: any history gives decisions, and the same history the same ones. They come in
 /// the order of the plan's steps, a closing one last, and together fit into one answer.
+///
+/// What depends on which run it is (ids of children, waits before retries) follows from the first
+/// event here; a decider that knows the run begins with [`RunState::of_execution`].
 pub fn decide(plan: &Plan, history: &[HistoryEvent]) -> Vec<Decision> {
     let mut state = RunState::default();
     for event in history {
@@ -30,12 +34,11 @@ pub fn decide(plan: &Plan, history: &[HistoryEvent]) -> Vec<Decision> {
 }
 
 /// Decides what follows from the state that a history was folded into.
+///
+/// No text in a decision is longer than SWF takes, unless the state is [`RunState::by_reference`].
 pub fn next_decisions(plan: &Plan, state: &RunState) -> Vec<Decision> {
     if state.closed || !state.has_started() {
         return Vec::new();
-    }
-    if state.cancel_requested && !state.running.is_empty() {
-        return ask_to_cancel(plan, state);
     }
     if state.hold.active {
         return hold(state);
@@ -43,63 +46,48 @@ pub fn next_decisions(plan: &Plan, state: &RunState) -> Vec<Decision> {
     if let Some(failure) = &state.refused {
         return vec![closing::refuse(failure)];
     }
-    if state.cancel_requested {
-        let details = Some("the execution was asked to cancel".to_owned());
-        return vec![CancelWorkflowExecution { details }.into()];
-    }
-    if state.unsettled == 0 {
+    if state.is_done() && state.open.is_empty() {
         return vec![closing::close(plan, state)];
     }
-    schedule(plan, state)
-}
-
-/// Schedules what is ready, as far as SWF's limit on open activity tasks goes.
-fn schedule(plan: &Plan, state: &RunState) -> Vec<Decision> {
-    let room = limits::OPEN_ACTIVITY_TASKS.saturating_sub(state.running.len());
+    let ends = continuing::is_due(plan, state);
+    if ends && state.open.is_empty() {
+        return vec![continuing::continue_as_new(plan, state)];
+    }
     let mut batch = Batch::default();
-    for step in state.ready.iter().take(room) {
-        let Some(StepState::Ready(input)) = state.steps.get(*step) else { continue };
-        if let Some(decision) = schedule_step(plan, *step, input)
-            && !batch.push(decision)
-        {
-            break;
-        }
+    // What cleans up comes after what it cleans up; and what the history has no more room for is
+    // begun by the next run.
+    let waits = state.phase > Phase::Main && state.open.has_unwanted();
+    if tidy_up(state, &mut batch) && !waits && !ends {
+        calls::begin(plan, state, &mut batch);
     }
     finish(batch, state)
 }
 
-fn schedule_step(plan: &Plan, step: usize, input: &str) -> Option<Decision> {
-    let step = plan.steps.get(step)?;
-    let StepWork::Activity { activity, .. } = &step.work else { return None };
-    let activity = plan.activities.get(*activity)?;
-    Some(
-        ScheduleActivityTask {
-            activity_type: activity.activity_type.clone(),
-            activity_id: ActivityId(step.name.clone()),
-            control: None,
-            input: Some(input.to_owned()),
-            schedule_to_close_timeout: Some(activity.schedule_to_close_timeout),
-            task_list: Some(activity.task_list.clone()),
-            task_priority: None,
-            schedule_to_start_timeout: Some(activity.schedule_to_start_timeout),
-            start_to_close_timeout: Some(activity.start_to_close_timeout),
-            heartbeat_timeout: Some(activity.heartbeat_timeout),
-        }
-        .into(),
-    )
-}
-
-/// Asks what runs to cancel, each once; the execution ends when nothing runs any more.
-fn ask_to_cancel(plan: &Plan, state: &RunState) -> Vec<Decision> {
-    let mut batch = Batch::default();
-    let unasked = state.running.iter().filter(|(_, running)| !running.cancel_asked);
-    for step in unasked.filter_map(|(step, _)| plan.steps.get(*step)) {
-        let ask = RequestCancelActivityTask { activity_id: ActivityId(step.name.clone()) };
-        if !batch.push(ask.into()) {
-            break;
+/// Ends what nobody waits for: timers are canceled, what runs is asked to cancel, each once.
+/// `false` if not all of it fits.
+fn tidy_up(state: &RunState, batch: &mut Batch) -> bool {
+    for id in &state.timers.stale {
+        if !batch.push(CancelTimer { timer_id: TimerId::from(id.as_str()) }.into()) {
+            return false;
         }
     }
-    finish(batch, state)
+    for entry in state.open.unasked.iter().filter_map(|event| state.open.get(*event)) {
+        let ask = match entry.kind {
+            Kind::Activity => {
+                RequestCancelActivityTask { activity_id: ActivityId(entry.id.clone()) }.into()
+            }
+            Kind::Child => RequestCancelExternalWorkflowExecution {
+                workflow_id: WorkflowId(entry.id.clone()),
+                run_id: None,
+                control: None,
+            }
+            .into(),
+        };
+        if !batch.push(ask) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What did not fit into this answer is decided in the next, which a timer without a wait asks

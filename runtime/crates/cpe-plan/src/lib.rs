@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+mod call;
 mod decide;
 mod document;
 mod error;
@@ -12,17 +13,21 @@ mod load;
 mod model;
 mod module_ref;
 mod outputs;
+mod plan_schema;
 mod schema;
 mod state;
 mod template;
 
 pub use self::{
+    call::{ActivityIdParts, parse_activity_id},
     decide::{decide, next_decisions},
     error::{PlanError, PlanErrors},
     model::{
-        Access, Activity, Grants, Limits, Plan, Requirement, Requires, S3Grant, Step, StepWork,
+        Access, Activity, Ending, ForEach, Grants, Limits, Plan, ReasonPattern, Requirement,
+        Requires, Retry, S3Grant, Section, Step, StepInput, StepWork,
     },
     module_ref::{ModuleRef, ModuleRefError},
+    plan_schema::plan_schema,
     schema::Schema,
     state::{RunState, StepFailure},
 };

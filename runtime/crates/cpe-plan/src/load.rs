@@ -1,7 +1,12 @@
 //! From the YAML tree to the model, telling every mistake on the way.
 
 mod activity;
+mod grants;
 mod keys;
+mod measure;
+mod names;
+mod requires;
+mod retry;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use cpe_swf::{Timeout, limits};
 use sha2::{Digest, Sha256};
 
-use self::keys::Mapping;
+use self::{keys::Mapping, names::Scope};
 use crate::{
     document::{self, Node, NodeValue, Position},
     error::{Problems, nearest},
-    model::{Activity, Dependent, Plan, Requirement, Step},
+    model::{Activity, Dependent, Plan, Requirement, Section, Step, StepInput, StepWork},
     schema::Schema,
     template::Templates,
 };
@@ -25,7 +30,8 @@ const DEFAULT_DECISION_TIMEOUT: Timeout = Timeout::Seconds(60);
 /// More steps than an execution's history could carry.
 const MAX_STEPS: usize = 4_000;
 
-const PLAN_KEYS: [&str; 7] = [
+const PLAN_KEYS: [&str; 11] = [
+    "description",
     "name",
     "version",
     "default_execution_start_to_close_timeout",
@@ -33,7 +39,14 @@ const PLAN_KEYS: [&str; 7] = [
     "input_spec",
     "activities",
     "steps",
+    "on_failure",
+    "finally",
+    "output",
 ];
+
+/// The lists of steps, in the order in which they run.
+const SECTIONS: [(&str, Section); 3] =
+    [("steps", Section::Main), ("on_failure", Section::OnFailure), ("finally", Section::Finally)];
 
 pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
     let root = document::parse(text, problems)?;
@@ -51,12 +64,19 @@ pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
     let execution = mapping.limited("default_execution_start_to_close_timeout", problems);
     let decision = mapping.timeout("default_task_start_to_close_timeout", problems);
     let input_spec = schema(&mapping, problems);
-    let activities = activities(&mapping, problems);
+    // For people.
+    mapping.text("description", problems);
     let mut templates = Templates::new();
-    let steps = steps(&mapping, &activities, &mut templates, problems);
+    let activities = activities(&mapping, &mut templates, problems);
+    let (steps, output) = steps(&mapping, &activities, &mut templates, problems);
 
     let by_name = steps.iter().enumerate().map(|(i, step)| (step.name.clone(), i)).collect();
     let (dependents, handled) = dependents(&steps);
+    let signals = steps.iter().filter_map(|step| match &step.work {
+        StepWork::Signal { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    let signals = signals.collect();
     Some(Plan {
         name: name?,
         version: version?,
@@ -65,16 +85,19 @@ pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
         input_spec,
         activities: activities.loaded.into_iter().map(|(_, activity)| activity).collect(),
         steps,
+        output,
         templates,
         by_name,
         dependents,
         handled,
+        signals,
         text: text.to_owned(),
         digest: hex::encode(Sha256::digest(text)),
     })
 }
 
-/// For each step, those that require it, and whether one of them provides for its failure.
+/// For each step, those that require it, and whether one of them, of the same list, provides for
+/// its failure: what runs because of a failure does not undo it.
 fn dependents(steps: &[Step]) -> (Vec<Vec<Dependent>>, Vec<bool>) {
     let mut dependents = vec![Vec::new(); steps.len()];
     let mut handled = vec![false; steps.len()];
@@ -83,8 +106,10 @@ fn dependents(steps: &[Step]) -> (Vec<Vec<Dependent>>, Vec<bool>) {
             if let Some(list) = dependents.get_mut(requires.step) {
                 list.push(Dependent { step: index, requirement: requires.status });
             }
+            let same = steps.get(requires.step).is_some_and(|s| s.section == step.section);
             if let Some(handled) = handled.get_mut(requires.step) {
-                *handled |= requires.explicit
+                *handled |= same
+                    && requires.explicit
                     && matches!(requires.status, Requirement::Failed | Requirement::Completed);
             }
         }
@@ -113,11 +138,15 @@ struct Activities {
     broken: BTreeSet<String>,
 }
 
-fn activities(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Activities {
+fn activities(
+    mapping: &Mapping<'_>,
+    templates: &mut Templates,
+    problems: &mut Problems<'_>,
+) -> Activities {
     let mut found = Activities::default();
     let mut places: BTreeMap<String, Position> = BTreeMap::new();
     for node in mapping.list("activities", problems).unwrap_or_default() {
-        let loaded = activity::load(node, problems);
+        let loaded = activity::load(node, templates, problems);
         let Some(name) = Mapping::of(node, "an activity")
             .and_then(|mapping| mapping.get("name"))
             .and_then(Node::as_scalar_text)
@@ -139,32 +168,56 @@ fn activities(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Activities 
     found
 }
 
+/// All steps, and the template of the result.
 fn steps(
     mapping: &Mapping<'_>,
     activities: &Activities,
     templates: &mut Templates,
     problems: &mut Problems<'_>,
-) -> Vec<Step> {
-    let Some(nodes) = mapping.required_list("steps", problems) else { return Vec::new() };
-    if nodes.is_empty() || nodes.len() > MAX_STEPS {
+) -> (Vec<Step>, Option<StepInput>) {
+    let Some(main) = mapping.required_list("steps", problems) else { return (Vec::new(), None) };
+    let mut nodes: Vec<&Node> = Vec::new();
+    let mut sections = Vec::new();
+    for (key, section) in SECTIONS {
+        let list = if section == Section::Main {
+            main
+        } else {
+            mapping.list(key, problems).unwrap_or(&[])
+        };
+        nodes.extend(list);
+        sections.resize(nodes.len(), section);
+    }
+    if main.is_empty() || nodes.len() > MAX_STEPS {
         let count = nodes.len();
         let at = mapping.get("steps").map_or(mapping.at(), |node| node.at);
         problems.add(at, format!("a plan has 1 to {MAX_STEPS} steps, this one has {count}"));
-        return Vec::new();
+        return (Vec::new(), None);
     }
-    let names = step_names(nodes, problems);
-    let mut loader = step::Loader { names: &names, activities, templates };
-    let steps: Vec<Option<Step>> = nodes.iter().map(|node| loader.load(node, problems)).collect();
+    let names = step_names(&nodes, problems);
+    let section = Section::Main;
+    let mut loader =
+        step::Loader { names: &names, sections: &sections, activities, templates, section };
+    let mut steps = Vec::new();
+    for (node, section) in nodes.iter().zip(&sections) {
+        loader.section = *section;
+        steps.push(loader.load(node, problems));
+    }
+    let output = mapping.get("output").and_then(|_| {
+        let scope = Scope { section, requires: &[], each: false, is_last: true };
+        loader.template(mapping, "output", scope, problems)
+    });
     if steps.iter().all(Option::is_some) {
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
-        step::refuse_cycles(&steps, nodes, problems);
-        return steps;
+        requires::refuse_cycles(&steps, &nodes, problems);
+        step::refuse_long_names(&steps, &nodes, problems);
+        step::refuse_ambiguous_ids(&steps, &nodes, problems);
+        return (steps, output);
     }
-    Vec::new()
+    (Vec::new(), None)
 }
 
 /// The names of all steps first, so that a step may name a later one.
-fn step_names(nodes: &[Node], problems: &mut Problems<'_>) -> BTreeMap<String, usize> {
+fn step_names(nodes: &[&Node], problems: &mut Problems<'_>) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate() {
         let Some(mapping) = Mapping::of(node, "a step") else { continue };
@@ -194,6 +247,20 @@ fn did_you_mean<'c>(
                 format!("known are: {}", list.join(", "))
             }
         }
+    }
+}
+
+/// The keys of a mapping of the format.
+#[cfg(test)]
+pub(crate) fn keys_of(what: &str) -> Vec<&'static str> {
+    match what {
+        "plan" => PLAN_KEYS.to_vec(),
+        "activity" => activity::KEYS.to_vec(),
+        "step" => step::KEYS.to_vec(),
+        "retry" => retry::KEYS.to_vec(),
+        "limits" => activity::LIMITS.to_vec(),
+        "grants" => grants::KEYS.to_vec(),
+        other => panic!("{other} is no mapping of the format"),
     }
 }
 

@@ -1,17 +1,26 @@
 //! A plan after validation: everything it names exists, every template and schema compiles.
 
-use std::{collections::BTreeMap, time::Duration};
+mod activity;
+mod retry;
+mod step;
 
-use cpe_swf::{ActivityType, TaskList, Timeout, WorkflowType};
+use std::collections::{BTreeMap, BTreeSet};
+
+use cpe_swf::{ActivityType, Timeout, WorkflowType};
 use serde_json::Value;
 
+pub(crate) use self::step::Dependent;
+pub use self::{
+    activity::{Access, Activity, Grants, Limits, S3Grant},
+    retry::{Ending, ReasonPattern, Retry},
+    step::{ForEach, Requirement, Requires, Section, Step, StepInput, StepWork},
+};
 use crate::{
+    call::{CallKey, parse_activity_id},
     error::{PlanErrors, Problems},
     load,
-    module_ref::ModuleRef,
-    outputs::OutputsSpec,
     schema::Schema,
-    template::{TemplateId, Templates},
+    template::Templates,
 };
 
 /// A workflow author's plan.
@@ -29,8 +38,10 @@ pub struct Plan {
     pub input_spec: Option<Schema>,
     /// What steps can run.
     pub activities: Vec<Activity>,
-    /// In the order of the file, which is the order in which ready ones are scheduled.
+    /// Those of `steps`, then those of `on_failure`, then those of `finally`, each in the order of
+    /// the file, which is the order in which ready ones are scheduled.
     pub steps: Vec<Step>,
+    pub(crate) output: Option<StepInput>,
     pub(crate) templates: Templates,
     /// Step names to positions in `steps`.
     pub(crate) by_name: BTreeMap<String, usize>,
@@ -38,146 +49,10 @@ pub struct Plan {
     pub(crate) dependents: Vec<Vec<Dependent>>,
     /// For each step, whether its failure is provided for.
     pub(crate) handled: Vec<bool>,
+    /// The names of signals that steps wait for.
+    pub(crate) signals: BTreeSet<String>,
     pub(crate) text: String,
     pub(crate) digest: String,
-}
-
-/// What a step can run: an SWF activity type, and the module it is bound to.
-#[derive(Debug, Clone)]
-pub struct Activity {
-    /// Its name and version.
-    pub activity_type: ActivityType,
-    /// Where its workers poll.
-    pub task_list: TaskList,
-    /// The longest between two heartbeats.
-    pub heartbeat_timeout: Timeout,
-    /// The longest from its scheduling to its end.
-    pub schedule_to_close_timeout: Timeout,
-    /// The longest that it waits for a worker.
-    pub schedule_to_start_timeout: Timeout,
-    /// The longest that a worker may take.
-    pub start_to_close_timeout: Timeout,
-    /// What its input must satisfy.
-    pub input_spec: Option<Schema>,
-    /// `None` for an activity whose workers are not CPE's.
-    pub module: Option<ModuleRef>,
-    /// `sha256:…`: any other module is refused.
-    pub digest: Option<String>,
-    /// What its module may use.
-    pub limits: Limits,
-    /// `None` asks for whatever the operator allows the client.
-    pub grants: Option<Grants>,
-    pub(crate) outputs_spec: OutputsSpec,
-}
-
-/// What one activity task may use; `None` leaves the worker's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of linear memory.
-    pub memory: Option<u64>,
-    /// Time on the CPU.
-    pub cpu: Option<Duration>,
-    /// Bytes of the result.
-    pub output: Option<u64>,
-}
-
-/// What an activity asks to reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// Objects.
-    pub s3: Vec<S3Grant>,
-}
-
-/// Access to the keys of one bucket that begin with `prefix`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Grant {
-    /// The bucket's name.
-    pub bucket: String,
-    /// May be empty: all keys.
-    pub prefix: String,
-    /// Reading, writing, or both.
-    pub access: Access,
-}
-
-/// What a grant allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// `read`.
-    Read,
-    /// `write`.
-    Write,
-    /// `read-write`.
-    ReadWrite,
-}
-
-/// One node of a plan.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// Also the id of its activity task.
-    pub name: String,
-    /// What it does.
-    pub work: StepWork,
-    /// What must have ended before, each step at most once.
-    pub requires: Vec<Requires>,
-}
-
-/// What a step does.
-#[derive(Debug, Clone)]
-pub enum StepWork {
-    /// Runs the activity at this position of [`Plan::activities`].
-    Activity {
-        /// Position of the activity.
-        activity: usize,
-        /// The template of its input.
-        input: StepInput,
-    },
-    /// Renders a template; no worker is involved.
-    Eval(StepInput),
-}
-
-/// A compiled template with the steps that it names.
-#[derive(Debug, Clone)]
-pub struct StepInput {
-    pub(crate) template: TemplateId,
-    pub(crate) steps: Vec<usize>,
-}
-
-/// One item of `requires`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Requires {
-    /// Position of the required step.
-    pub step: usize,
-    /// What it must have come to.
-    pub status: Requirement,
-    /// Whether the plan names the status, as in `[A, failed]`. A bare name means `completed`,
-    /// but does not say that the author has thought of failure.
-    pub explicit: bool,
-}
-
-/// The status that a required step must come to.
-///
-/// A requirement is looked at when the required step has ended. The original's `pending` held of
-/// every step then, and so reads as `Completed`; its `ready`, `running` and `aborted` held of
-/// none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requirement {
-    /// Succeeded, failed or skipped.
-    Completed,
-    /// Its activity task completed, or its template rendered.
-    Succeeded,
-    /// Its activity task failed, timed out or was canceled; or its template did not render.
-    Failed,
-    /// Its own requirements were not met.
-    Skipped,
-    /// None that a step ends with: the step that requires it is always skipped.
-    Never,
-}
-
-/// A step that requires another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dependent {
-    pub(crate) step: usize,
-    pub(crate) requirement: Requirement,
 }
 
 impl Plan {
@@ -214,6 +89,65 @@ impl Plan {
         self.activities.iter().find(|activity| &activity.activity_type == activity_type)
     }
 
+    /// What an activity asks to reach in a job with this input: its grants, with the prefixes
+    /// that are templates rendered. `None` asks for whatever the operator allows the client.
+    ///
+    /// # Errors
+    ///
+    /// The input lacks what a prefix names, or has something there that is no part of a key.
+    pub fn grants_for(&self, activity: &Activity, input: &Value) -> Result<Option<Grants>, String> {
+        let Some(mut grants) = activity.grants.clone() else { return Ok(None) };
+        for grant in grants.s3.iter_mut().filter(|grant| grant.is_template()) {
+            grant.prefix = self.templates.render_prefix(&grant.prefix, input).map_err(|error| {
+                format!("the prefix `{}` of the grant cannot be rendered: {error}", grant.prefix)
+            })?;
+        }
+        Ok(Some(grants))
+    }
+
+    /// The positions of a section's steps.
+    pub(crate) fn section(&self, section: Section) -> impl Iterator<Item = usize> + use<> {
+        // Steps stand in the order of their sections.
+        let from = self.steps.partition_point(|step| step.section < section);
+        let to = self.steps.partition_point(|step| step.section <= section);
+        from..to
+    }
+
+    /// Whether some step waits for signals of that name.
+    pub(crate) fn names_signal(&self, name: &str) -> bool {
+        self.signals.contains(name)
+    }
+
+    /// Which step, item and attempt an id in the history is of.
+    pub(crate) fn call_named(&self, id: &str) -> Option<(CallKey, u32)> {
+        if let Some(&step) = self.by_name.get(id) {
+            let plain = self.steps.get(step)?.foreach.is_none();
+            return plain.then_some((CallKey { step, item: 0 }, 1));
+        }
+        let parts = parse_activity_id(id);
+        let step = *self.by_name.get(parts.step)?;
+        let each = self.steps.get(step)?.foreach.is_some();
+        let item = match (each, parts.item) {
+            (true, Some(item)) => item,
+            (false, None) => 0,
+            _ => return None,
+        };
+        Some((CallKey { step, item }, parts.attempt))
+    }
+
+    /// The id of one attempt in the history: the step's name for the first one of a step.
+    pub(crate) fn call_id(&self, key: CallKey, attempt: u32) -> String {
+        let Some(step) = self.steps.get(key.step) else { return String::new() };
+        let mut id = step.name.clone();
+        if step.foreach.is_some() {
+            id.push_str(&format!("[{}]", key.item));
+        }
+        if attempt > 1 {
+            id.push_str(&format!("#{attempt}"));
+        }
+        id
+    }
+
     pub(crate) fn step_named(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
@@ -233,13 +167,31 @@ impl Plan {
     }
 }
 
-impl Activity {
-    /// Whether `input` may be given to the activity.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, each with its place.
-    pub fn check_input(&self, input: &Value) -> Result<(), Vec<String>> {
-        self.input_spec.as_ref().map_or(Ok(()), |schema| schema.check(input))
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn grants_depend_on_the_input_only() {
+        let plan = Plan::parse(
+            "p.yaml",
+            "name: P\nversion: 1\nactivities:\n- name: A\n  version: 1\n  grants:\n    s3:\n    \
+             - {bucket: b, prefix: 'out/{{ __input__.client.name }}/', access: write}\n    \
+             - {bucket: b, prefix: in/, access: read}\n- {name: B, version: 1}\n\
+             steps: [{name: S, activity: A}]\n",
+        )
+        .unwrap();
+        let [first, second] = &plan.activities[..] else { panic!("two") };
+        let prefixes = |input| {
+            let grants = plan.grants_for(first, &input)?.unwrap();
+            Ok::<_, String>(grants.s3.into_iter().map(|grant| grant.prefix).collect::<Vec<_>>())
+        };
+        assert_eq!(prefixes(json!({"client": {"name": "x"}})).unwrap(), ["out/x/", "in/"]);
+        let error = prefixes(json!({"client": {"name": ".."}})).unwrap_err();
+        assert!(error.contains("`..` is no part of a key"), "{error}");
+        assert!(prefixes(json!({})).is_err());
+        assert_eq!(plan.grants_for(second, &json!(1)), Ok(None));
     }
 }

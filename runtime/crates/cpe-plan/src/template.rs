@@ -4,6 +4,7 @@
 //! over, but not printed. Plans are hostile input: fuel bounds what a template computes and how
 //! much memory that takes, a byte limit what it prints.
 
+mod prefix;
 mod scan;
 
 use std::{
@@ -29,6 +30,7 @@ pub(crate) struct Templates {
     environment: Environment<'static>,
     /// By source: steps that share a text share the template.
     known: BTreeMap<String, Compiled>,
+    prefixes: prefix::Prefixes,
 }
 
 /// One compiled template.
@@ -85,7 +87,7 @@ impl Templates {
         // Jinja2 has Python's methods, such as `.items()`, and plans of 2015 use them.
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        Self { environment, known: BTreeMap::new() }
+        Self { environment, known: BTreeMap::new(), prefixes: prefix::Prefixes::new() }
     }
 
     /// Compiles a template.
@@ -130,6 +132,20 @@ impl Templates {
             }
         }
         Ok(())
+    }
+
+    /// Compiles the prefix of a grant; answers what it names.
+    pub(crate) fn add_prefix(&mut self, source: &str) -> Result<BTreeSet<String>, TemplateError> {
+        self.prefixes.add(source)
+    }
+
+    /// Renders a prefix that was compiled.
+    pub(crate) fn render_prefix(
+        &self,
+        source: &str,
+        input: &Value,
+    ) -> Result<String, TemplateError> {
+        self.prefixes.render(source, input)
     }
 
     /// Whether the name is there in every template, such as `range`.

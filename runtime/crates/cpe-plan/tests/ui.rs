@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cpe_plan::{Plan, Requires, StepWork};
+use cpe_plan::{Plan, Requires, Section, StepWork};
 use expect_test::expect_file;
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
@@ -55,16 +55,34 @@ fn summary(plan: &Plan) -> String {
             let digest = activity.digest.as_deref().unwrap_or("any");
             let _ = writeln!(text, "  module {module} digest={digest} {:?}", activity.limits);
         }
-        for grant in activity.grants.iter().flat_map(|grants| &grants.s3) {
+        if let Some(retry) = &activity.retry {
+            let _ = writeln!(text, "  {retry:?}");
+        }
+        let Some(grants) = &activity.grants else { continue };
+        for grant in &grants.s3 {
             let _ = writeln!(text, "  grant {grant:?}");
         }
+        if !(grants.http.is_empty() && grants.env.is_empty() && grants.secrets.is_empty()) {
+            let (http, env, secrets) = (&grants.http, &grants.env, &grants.secrets);
+            let _ = writeln!(text, "  grant http={http:?} env={env:?} secrets={secrets:?}");
+        }
     }
+    steps_summary(plan, &mut text);
+    text
+}
+
+fn steps_summary(plan: &Plan, text: &mut String) {
     for step in &plan.steps {
         let work = match &step.work {
             StepWork::Activity { activity, .. } => {
                 plan.activities[*activity].activity_type.to_string()
             }
             StepWork::Eval(_) => "eval".to_owned(),
+            StepWork::Wait { seconds } => format!("wait {seconds}s"),
+            StepWork::Signal { name, timeout } => format!("signal {name} timeout={timeout:?}"),
+            StepWork::Child { workflow_type, timeout, .. } => {
+                format!("plan {workflow_type} timeout={timeout:?}")
+            }
         };
         let requires: Vec<_> = step
             .requires
@@ -74,9 +92,21 @@ fn summary(plan: &Plan) -> String {
                 format!("{}:{status:?}{bare}", plan.steps[*step].name)
             })
             .collect();
-        let _ = writeln!(text, "step {} = {work} requires=[{}]", step.name, requires.join(", "));
+        let _ = write!(text, "step {} = {work} requires=[{}]", step.name, requires.join(", "));
+        if step.section != Section::Main {
+            let _ = write!(text, " {:?}", step.section);
+        }
+        if step.when.is_some() {
+            text.push_str(" when");
+        }
+        if let Some(foreach) = &step.foreach {
+            let _ = write!(text, " foreach={}", foreach.max_parallel);
+        }
+        if let Some(retry) = &step.retry {
+            let _ = write!(text, " attempts={}", retry.max_attempts);
+        }
+        text.push_str(if step.allow_failure { " allow_failure\n" } else { "\n" });
     }
-    text
 }
 
 #[test]
@@ -119,6 +149,41 @@ fn the_plans_of_this_repository_load() {
     }
 }
 
+/// What editors complain of is what is wrong.
+#[test]
+fn plans_that_load_satisfy_the_schema() {
+    let schema = jsonschema::validator_for(&cpe_plan::plan_schema()).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../plans");
+    for path in yaml_files(&folder).into_iter().chain(ui("valid")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let plan: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let errors: Vec<_> = schema
+            .iter_errors(&plan)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+    }
+}
+
+#[test]
+fn the_schema_complains_of_what_is_wrong() {
+    let schema = jsonschema::validator_for(&cpe_plan::plan_schema()).unwrap();
+    let head = "name: W\nversion: 1\n";
+    for wrong in [
+        "steps: []",
+        "steps: [{name: S}]",
+        "steps: [{name: S, eval: '1', wait: 3s}]",
+        "steps: [{name: S, eval: '1', requires: [[A, done]]}]",
+        "steps: [{name: S, activity: A, max_parallel: 3}]",
+        "steps: [{name: S, activity: A, retries: 3}]",
+        "step: [{name: S, eval: '1'}]",
+        "activities: [{name: A, version: 1, limits: {memory: lots}}]\nsteps: [{name: S, eval: '1'}]",
+    ] {
+        let plan: serde_json::Value = serde_saphyr::from_str(&format!("{head}{wrong}")).unwrap();
+        assert!(!schema.is_valid(&plan), "{wrong}");
+    }
+}
+
 /// Each example of the reference is a plan of its own.
 #[test]
 fn the_examples_of_the_reference_load() {
@@ -127,12 +192,33 @@ fn the_examples_of_the_reference_load() {
     let mut examples = 0;
     for block in text.split("```yaml\n").skip(1) {
         let yaml = block.split("```").next().unwrap();
-        if yaml.contains("\nsteps:") {
-            examples += 1;
-            if let Err(errors) = Plan::parse("README.md", yaml) {
-                panic!("{errors}");
+        examples += 1;
+        if let Err(errors) = Plan::parse("README.md", &whole(yaml)) {
+            panic!("{errors}\n{yaml}");
+        }
+    }
+    assert!(examples > 10, "{examples}");
+}
+
+/// An example that is a part of a plan, with what it leaves out: names, and all that it mentions.
+fn whole(example: &str) -> String {
+    if example.starts_with("name:") {
+        return example.to_owned();
+    }
+    let mut plan = format!("name: Example\nversion: 1\n{example}");
+    if !example.contains("activities:") {
+        plan.push_str("activities:\n");
+        let mut seen = std::collections::BTreeSet::new();
+        for line in example.lines() {
+            let Some((_, rest)) = line.split_once("activity: ") else { continue };
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+            if seen.insert(name.clone()) {
+                let _ = writeln!(plan, "- {{name: {name}, version: 1, outputs_spec: {{out: $}}}}");
             }
         }
     }
-    assert!(examples > 0);
+    if !example.contains("\nsteps:") && !example.starts_with("steps:") {
+        plan.push_str("steps: [{name: Only, eval: '1'}]\n");
+    }
+    plan
 }

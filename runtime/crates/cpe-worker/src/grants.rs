@@ -77,6 +77,7 @@ mod tests {
                     },
                 })
                 .collect(),
+            ..PlanGrants::default()
         });
         let allowed = ALLOWED.split_whitespace().map(fields).map(|[bucket, prefix, access]| {
             let access = if access == "r" { Access::Read } else { Access::ReadWrite };

@@ -2,14 +2,14 @@
 
 use cpe_swf::{
     Decision,
-    decision::{CompleteWorkflowExecution, FailWorkflowExecution},
+    decision::{CancelWorkflowExecution, CompleteWorkflowExecution, FailWorkflowExecution},
     limits,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::Plan,
-    state::{RunState, StepFailure, StepState},
+    model::{Plan, Section},
+    state::{RunState, StepFailure, StepState, embed},
 };
 
 /// Stands in a result for what did not fit.
@@ -21,57 +21,67 @@ pub(super) fn refuse(failure: &StepFailure) -> Decision {
 }
 
 /// All steps have come to their ends: so does the execution.
+///
+/// What the main steps came to is what counts; a step of `finally` matters only where all was
+/// well before.
 pub(super) fn close(plan: &Plan, state: &RunState) -> Decision {
-    match unhandled_failure(plan, state) {
-        Some((step, failure)) => {
-            let details = json!({
-                "step": step,
-                "reason": failure.reason,
-                "details": embed(&failure.details),
-            });
-            fail(failure.reason.clone(), &details)
-        }
-        None => CompleteWorkflowExecution { result: Some(result(plan, state)) }.into(),
+    if state.canceled {
+        let details = Some("the execution was asked to cancel".to_owned());
+        return CancelWorkflowExecution { details }.into();
     }
+    let failure = state.failure.clone().or_else(|| state.unhandled_failure(plan, Section::Finally));
+    if let Some((step, failure)) = failure {
+        let details = json!({
+            "step": plan.steps.get(step).map(|step| step.name.as_str()),
+            "reason": failure.reason,
+            "details": embed(&failure.details),
+        });
+        return fail(failure.reason, &details);
+    }
+    let result = match &plan.output {
+        None => outputs_of_last(plan, state),
+        Some(output) => match state.render(plan, output, Vec::new()) {
+            Ok(value) => bounded(value.to_string(), 1, state.max_chars()),
+            Err(details) => {
+                return fail("cpe.bad-result".to_owned(), &json!({"details": details}));
+            }
+        },
+    };
+    CompleteWorkflowExecution { result: Some(result) }.into()
 }
 
-/// The first failed step, in the plan's order, whose failure no step provides for.
-fn unhandled_failure<'s>(
-    plan: &'s Plan,
-    state: &'s RunState,
-) -> Option<(&'s str, &'s StepFailure)> {
-    plan.steps.iter().enumerate().find_map(|(index, step)| match state.steps.get(index) {
-        Some(StepState::Failed(failure)) if !plan.is_failure_handled(index) => {
-            Some((step.name.as_str(), failure))
-        }
-        _ => None,
-    })
-}
-
-/// The outputs of the steps that no other step requires, by name.
+/// The outputs of the main steps that no other of them requires, by name.
 ///
 /// Where they are more than SWF carries, the largest are left out and say so: the job has
 /// succeeded, and the client heard each output in its `ACTIVITY_COMPLETED`.
-fn result(plan: &Plan, state: &RunState) -> String {
+fn outputs_of_last(plan: &Plan, state: &RunState) -> String {
     let mut outputs: Vec<(&str, String)> = Vec::new();
-    for (index, step) in plan.steps.iter().enumerate() {
-        let last = plan.dependents.get(index).is_none_or(Vec::is_empty);
+    for index in plan.section(Section::Main) {
+        let Some(step) = plan.steps.get(index) else { continue };
+        let dependents = plan.dependents.get(index).into_iter().flatten();
+        let last = dependents
+            .filter_map(|dependent| plan.steps.get(dependent.step))
+            .all(|dependent| dependent.section != Section::Main);
         if last && let Some(StepState::Succeeded(output)) = state.steps.get(index) {
             let text = serde_json::to_string(output).unwrap_or_else(|_| "null".to_owned());
             outputs.push((step.name.as_str(), text));
         }
     }
-    shorten(&mut outputs);
-    let whole = render(&outputs);
+    shorten(&mut outputs, state.max_chars());
+    bounded(render(&outputs), outputs.len(), state.max_chars())
+}
+
+/// What is still too long says so in its place.
+fn bounded(whole: String, steps: usize, max: usize) -> String {
     let characters = whole.chars().count();
-    if characters <= limits::DATA_CHARS {
+    if characters <= max {
         return whole;
     }
-    json!({OMITTED: {"steps": outputs.len(), "characters": characters}}).to_string()
+    json!({OMITTED: {"steps": steps, "characters": characters}}).to_string()
 }
 
 /// Leaves out the largest outputs until the rest fits, or nothing is gained by it any more.
-fn shorten(outputs: &mut [(&str, String)]) {
+fn shorten(outputs: &mut [(&str, String)], max: usize) {
     let mut total = render(outputs).chars().count();
     let mut sizes: Vec<(usize, usize)> = outputs
         .iter()
@@ -80,7 +90,7 @@ fn shorten(outputs: &mut [(&str, String)]) {
         .collect();
     sizes.sort_by_key(|(size, index)| (std::cmp::Reverse(*size), *index));
     for (size, index) in sizes {
-        if total <= limits::DATA_CHARS {
+        if total <= max {
             return;
         }
         let mark = json!({OMITTED: {"characters": size}}).to_string();
@@ -131,9 +141,4 @@ fn cut(details: &Value, text: &str) -> String {
     short.insert("details".to_owned(), Value::String(beginning));
     short.insert("truncated".to_owned(), Value::Bool(true));
     Value::Object(short).to_string()
-}
-
-/// JSON text as its value, other text as a string.
-fn embed(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }

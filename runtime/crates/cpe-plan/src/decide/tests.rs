@@ -1,5 +1,11 @@
+mod continuing;
 mod history;
+mod keys;
 mod limits;
+mod patterns;
 mod plans_2015;
 mod properties;
+mod runs;
+mod sections;
+mod swf;
 mod table;

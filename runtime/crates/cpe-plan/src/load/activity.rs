@@ -1,19 +1,24 @@
 //! One item of `activities`.
 
-use std::time::Duration;
-
 use cpe_swf::{ActivityType, TaskList, Timeout, limits};
 
-use super::{keys::Mapping, schema};
+use super::{
+    grants::grants,
+    keys::Mapping,
+    measure::{MAX_SECONDS, duration, seconds, size},
+    retry::retry,
+    schema,
+};
 use crate::{
-    document::{Node, NodeValue},
+    document::Node,
     error::Problems,
-    model::{Access, Activity, Grants, Limits, S3Grant},
+    model::{Activity, Limits},
     module_ref::ModuleRef,
     outputs::OutputsSpec,
+    template::Templates,
 };
 
-const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "version",
     "description",
@@ -22,6 +27,8 @@ const KEYS: [&str; 14] = [
     "schedule_to_close_timeout",
     "schedule_to_start_timeout",
     "start_to_close_timeout",
+    "timeout",
+    "retry",
     "input_spec",
     "outputs_spec",
     "module",
@@ -30,13 +37,19 @@ const KEYS: [&str; 14] = [
     "grants",
 ];
 
+pub(super) const LIMITS: [&str; 4] = ["memory", "cpu", "output", "scratch"];
+
 // The original's defaults.
 const HEARTBEAT: Timeout = Timeout::Seconds(60);
 const SCHEDULE_TO_CLOSE: Timeout = Timeout::Seconds(518_400);
 const SCHEDULE_TO_START: Timeout = Timeout::Seconds(43_200);
 const START_TO_CLOSE: Timeout = Timeout::Seconds(432_000);
 
-pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<Activity> {
+pub(super) fn load(
+    node: &Node,
+    templates: &mut Templates,
+    problems: &mut Problems<'_>,
+) -> Option<Activity> {
     let mapping = Mapping::required(node, "an activity", problems)?;
     mapping.check_keys(&KEYS, problems);
     let name = mapping.required_name("name", limits::ID_CHARS, problems);
@@ -44,16 +57,14 @@ pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<Activity>
     // For people: SWF's types have room for one, but are registered without.
     mapping.text("description", problems);
     let task_list = task_list(&mapping, problems);
-    let heartbeat_timeout = mapping.timeout("heartbeat_timeout", problems);
-    let schedule_to_close = mapping.timeout("schedule_to_close_timeout", problems);
-    let schedule_to_start = mapping.timeout("schedule_to_start_timeout", problems);
-    let start_to_close = mapping.timeout("start_to_close_timeout", problems);
+    let timeouts = Timeouts::load(&mapping, problems);
     let input_spec = schema(&mapping, problems);
     let outputs_spec = outputs(&mapping, problems);
     let module = module(&mapping, problems);
     let digest = digest(&mapping, problems);
     let limits = load_limits(&mapping, problems);
-    let grants = grants(&mapping, problems);
+    let grants = grants(&mapping, templates, problems);
+    let retry = retry(&mapping, problems);
     let (name, version) = (name?, version?);
     let task_list = task_list.unwrap_or_else(|| format!("{name}-{version}"));
     if task_list.chars().count() > limits::ID_CHARS {
@@ -66,17 +77,64 @@ pub(super) fn load(node: &Node, problems: &mut Problems<'_>) -> Option<Activity>
     Some(Activity {
         activity_type: ActivityType::new(name, version),
         task_list: TaskList::new(task_list),
-        heartbeat_timeout: heartbeat_timeout.unwrap_or(HEARTBEAT),
-        schedule_to_close_timeout: schedule_to_close.unwrap_or(SCHEDULE_TO_CLOSE),
-        schedule_to_start_timeout: schedule_to_start.unwrap_or(SCHEDULE_TO_START),
-        start_to_close_timeout: start_to_close.unwrap_or(START_TO_CLOSE),
+        heartbeat_timeout: timeouts.heartbeat,
+        schedule_to_close_timeout: timeouts.schedule_to_close,
+        schedule_to_start_timeout: timeouts.schedule_to_start,
+        start_to_close_timeout: timeouts.start_to_close,
         input_spec,
         outputs_spec,
         module,
         digest,
         limits,
         grants,
+        retry,
     })
+}
+
+/// SWF's four, and the one that they can be derived of.
+struct Timeouts {
+    heartbeat: Timeout,
+    schedule_to_start: Timeout,
+    start_to_close: Timeout,
+    schedule_to_close: Timeout,
+}
+
+impl Timeouts {
+    /// `timeout` is what a worker may take. Waiting for one is not the activity's time, so it has
+    /// its own limit, and both together have their sum.
+    fn load(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Self {
+        let heartbeat = mapping.timeout("heartbeat_timeout", problems);
+        let schedule_to_close = mapping.timeout("schedule_to_close_timeout", problems);
+        let schedule_to_start = mapping.timeout("schedule_to_start_timeout", problems);
+        let start_to_close = mapping.timeout("start_to_close_timeout", problems);
+        let Some(seconds) = seconds(mapping, "timeout", problems) else {
+            return Self {
+                heartbeat: heartbeat.unwrap_or(HEARTBEAT),
+                schedule_to_start: schedule_to_start.unwrap_or(SCHEDULE_TO_START),
+                start_to_close: start_to_close.unwrap_or(START_TO_CLOSE),
+                schedule_to_close: schedule_to_close.unwrap_or(SCHEDULE_TO_CLOSE),
+            };
+        };
+        let timeout = Timeout::Seconds(seconds);
+        let schedule_to_start = schedule_to_start.unwrap_or(SCHEDULE_TO_START);
+        let start_to_close = start_to_close.unwrap_or(timeout);
+        Self {
+            heartbeat: heartbeat.unwrap_or(HEARTBEAT.min(timeout)),
+            schedule_to_start,
+            start_to_close,
+            schedule_to_close: schedule_to_close
+                .unwrap_or_else(|| sum(schedule_to_start, start_to_close)),
+        }
+    }
+}
+
+fn sum(one: Timeout, two: Timeout) -> Timeout {
+    match (one, two) {
+        (Timeout::Seconds(one), Timeout::Seconds(two)) => {
+            Timeout::Seconds(one.saturating_add(two).min(MAX_SECONDS))
+        }
+        _ => Timeout::None,
+    }
 }
 
 /// SWF refuses spaces around the names of task lists, and of them only.
@@ -130,76 +188,11 @@ fn load_limits(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Limits {
     let Some(limits) = Mapping::required(node, "`limits`", problems) else {
         return Limits::default();
     };
-    limits.check_keys(&["memory", "cpu", "output"], problems);
+    limits.check_keys(&LIMITS, problems);
     Limits {
         memory: size(&limits, "memory", problems),
         cpu: duration(&limits, "cpu", problems),
         output: size(&limits, "output", problems),
+        scratch: size(&limits, "scratch", problems),
     }
-}
-
-/// `256MiB`, `1GiB`, `64KiB`, or bytes.
-fn size(mapping: &Mapping<'_>, key: &str, problems: &mut Problems<'_>) -> Option<u64> {
-    let (text, at) = mapping.text(key, problems)?;
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1), ("", 1)];
-    let size = measure(text, &units);
-    if size.is_none() {
-        problems.add_with_hint(at, format!("`{text}` is no size"), "such as 64KiB, 256MiB or 1GiB");
-    }
-    size
-}
-
-/// `500ms`, `30s`, `10m`, `2h`, or seconds.
-fn duration(mapping: &Mapping<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Duration> {
-    let (text, at) = mapping.text(key, problems)?;
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1_000)];
-    let millis = measure(text, &units);
-    if millis.is_none() {
-        problems.add_with_hint(at, format!("`{text}` is no duration"), "such as 500ms, 30s or 10m");
-    }
-    millis.map(Duration::from_millis)
-}
-
-fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let (unit, scale) = units.iter().find(|(unit, _)| {
-        text.strip_suffix(unit).is_some_and(|number| number.ends_with(|c: char| c.is_ascii_digit()))
-    })?;
-    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-    number.checked_mul(*scale).filter(|value| *value > 0)
-}
-
-fn grants(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<Grants> {
-    let node = mapping.get("grants")?;
-    let grants = Mapping::required(node, "`grants`", problems)?;
-    grants.check_keys(&["s3"], problems);
-    let mut s3 = Vec::new();
-    for node in grants.list("s3", problems).unwrap_or_default() {
-        s3.extend(s3_grant(node, problems));
-    }
-    Some(Grants { s3 })
-}
-
-fn s3_grant(node: &Node, problems: &mut Problems<'_>) -> Option<S3Grant> {
-    let grant = Mapping::required(node, "an S3 grant", problems)?;
-    grant.check_keys(&["bucket", "prefix", "access"], problems);
-    let bucket = grant.text("bucket", problems).map(|(text, _)| text);
-    if grant.get("bucket").is_none() {
-        problems.add(grant.at(), "an S3 grant needs `bucket`");
-    }
-    let wildcard = bucket.is_some_and(|bucket| bucket.contains('*'));
-    if wildcard {
-        problems.add(grant.at(), "a plan names each bucket: `*` is for operators");
-    }
-    let prefix = grant.text("prefix", problems).map_or("", |(text, _)| text);
-    let access = match grant.get("access").map(|node| (&node.value, node.at)) {
-        Some((NodeValue::Text(text), _)) if text == "read" => Some(Access::Read),
-        Some((NodeValue::Text(text), _)) if text == "write" => Some(Access::Write),
-        Some((NodeValue::Text(text), _)) if text == "read-write" => Some(Access::ReadWrite),
-        other => {
-            let at = other.map_or(grant.at(), |(_, at)| at);
-            problems.add(at, "`access` is one of read, write, read-write");
-            None
-        }
-    };
-    Some(S3Grant { bucket: bucket?.to_owned(), prefix: prefix.to_owned(), access: access? })
 }

@@ -1,5 +1,7 @@
 //! Reading mappings key by key, each with the type it must have.
 
+use std::ops::RangeInclusive;
+
 use cpe_swf::{Timeout, limits};
 
 use super::did_you_mean;
@@ -175,6 +177,33 @@ impl<'n> Mapping<'n> {
             );
         }
         Some(timeout)
+    }
+
+    /// `true` or `false`; absent is `false`.
+    pub(super) fn flag(&self, key: &str, problems: &mut Problems<'_>) -> bool {
+        let Some(node) = self.get(key) else { return false };
+        let NodeValue::Bool(value) = node.value else {
+            problems.add(node.at, format!("`{key}` is true or false, this is {}", node.kind()));
+            return false;
+        };
+        value
+    }
+
+    /// A whole number within a range.
+    pub(super) fn count(
+        &self,
+        key: &str,
+        range: RangeInclusive<u32>,
+        problems: &mut Problems<'_>,
+    ) -> Option<u32> {
+        let node = self.get(key)?;
+        let count = node.as_scalar_text().and_then(|text| text.parse().ok());
+        let count = count.filter(|count| range.contains(count));
+        if count.is_none() {
+            let (from, to) = range.into_inner();
+            problems.add(node.at, format!("`{key}` is a whole number from {from} to {to}"));
+        }
+        count
     }
 
     pub(super) fn list(&self, key: &str, problems: &mut Problems<'_>) -> Option<&'n [Node]> {

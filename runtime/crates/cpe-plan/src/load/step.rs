@@ -1,24 +1,61 @@
-//! One item of `steps`.
+//! One item of `steps`, `on_failure` or `finally`.
 
 use std::collections::BTreeMap;
 
-use cpe_swf::limits;
+use cpe_swf::{WorkflowType, limits};
 
-use super::{Activities, did_you_mean, keys::Mapping};
+use super::{
+    Activities, did_you_mean, keys::Mapping, measure::seconds, names::Scope, retry::retry,
+};
 use crate::{
-    document::{Node, NodeValue, Position},
+    call::parse_activity_id,
+    document::Node,
     error::Problems,
-    model::{Requirement, Requires, Step, StepInput, StepWork},
-    template::{self, TemplateError, Templates},
+    model::{ForEach, Section, Step, StepWork},
+    template::Templates,
 };
 
-const KEYS: [&str; 5] = ["name", "activity", "eval", "requires", "input"];
+pub(super) const KEYS: [&str; 14] = [
+    "name",
+    "activity",
+    "eval",
+    "wait",
+    "signal",
+    "plan",
+    "requires",
+    "when",
+    "input",
+    "foreach",
+    "max_parallel",
+    "retry",
+    "timeout",
+    "allow_failure",
+];
+/// The keys of which a step has one: what it does.
+const WORKS: [&str; 5] = ["activity", "eval", "wait", "signal", "plan"];
+/// Keys that go with some of these only.
+const PARTS: [(&str, &[&str]); 5] = [
+    ("input", &["activity", "plan"]),
+    ("foreach", &["activity", "plan"]),
+    ("max_parallel", &["activity", "plan"]),
+    ("retry", &["activity", "plan"]),
+    ("timeout", &["signal", "plan"]),
+];
+
+/// Items of a `foreach` that are worked on at a time.
+const MAX_PARALLEL: usize = 100;
+/// Characters of a step's name that leave room for items, attempts and timers in its ids.
+const MAX_NAME: usize = 200;
 
 /// What a step's parts may name.
 pub(super) struct Loader<'l> {
     pub(super) names: &'l BTreeMap<String, usize>,
+    /// Of each step, by position.
+    pub(super) sections: &'l [Section],
     pub(super) activities: &'l Activities,
     pub(super) templates: &'l mut Templates,
+    /// Of the step that is being loaded.
+    pub(super) section: Section,
 }
 
 impl Loader<'_> {
@@ -27,38 +64,72 @@ impl Loader<'_> {
         mapping.check_keys(&KEYS, problems);
         let name = mapping.required_name("name", limits::ID_CHARS, problems);
         if let Some(name) = &name {
-            check_step_name(name, &mapping, problems);
+            check_name(name, &mapping, problems);
         }
         let requires = self.requires(&mapping, problems);
-        let work = self.work(&mapping, requires.as_deref().unwrap_or_default(), problems);
-        Some(Step { name: name?, work: work?, requires: requires? })
+        let kind = kind(&mapping, problems);
+        let scope = Scope {
+            section: self.section,
+            requires: requires.as_deref().unwrap_or_default(),
+            each: false,
+            is_last: false,
+        };
+        let when = mapping.get("when").map(|_| self.template(&mapping, "when", scope, problems));
+        let foreach = self.foreach(&mapping, scope, problems);
+        let work = kind.and_then(|kind| {
+            check_parts(kind, &mapping, problems);
+            let scope = Scope { each: mapping.get("foreach").is_some(), ..scope };
+            self.work(kind, &mapping, scope, problems)
+        });
+        let retry = retry(&mapping, problems).or_else(|| self.retry_of(work.as_ref()?));
+        let allow_failure = mapping.flag("allow_failure", problems);
+        Some(Step {
+            name: name?,
+            section: self.section,
+            work: work?,
+            requires: requires?,
+            when: when.map_or(Some(None), |when| when.map(Some))?,
+            foreach: foreach?,
+            retry,
+            allow_failure,
+        })
+    }
+
+    /// Whether a step may be required: it does not run later.
+    pub(super) fn may_refer_to(&self, step: usize) -> bool {
+        self.sections.get(step).is_some_and(|section| *section <= self.section)
+    }
+
+    fn retry_of(&self, work: &StepWork) -> Option<crate::model::Retry> {
+        let StepWork::Activity { activity, .. } = work else { return None };
+        self.activities.loaded.get(*activity).and_then(|(_, activity)| activity.retry.clone())
     }
 
     fn work(
         &mut self,
+        kind: &'static str,
         mapping: &Mapping<'_>,
-        requires: &[Requires],
+        scope: Scope<'_>,
         problems: &mut Problems<'_>,
     ) -> Option<StepWork> {
-        match (mapping.get("activity"), mapping.get("eval")) {
-            (Some(_), Some(eval)) => {
-                problems.add(eval.at, "a step has either `activity` or `eval`, not both");
-                None
-            }
-            (None, None) => {
-                problems.add(mapping.at(), "a step needs `activity` or `eval`");
-                None
-            }
-            (Some(activity), None) => {
-                let input = self.template(mapping, "input", requires, problems);
-                let activity = self.activity(activity, problems);
+        match kind {
+            "activity" => {
+                let input = self.template(mapping, "input", scope, problems);
+                let activity = self.activity(mapping.get("activity")?, problems);
                 Some(StepWork::Activity { activity: activity?, input: input? })
             }
-            (None, Some(_)) => {
-                if let Some(input) = mapping.get("input") {
-                    problems.add(input.at, "an `eval` step has no `input`: its template is all");
-                }
-                self.template(mapping, "eval", requires, problems).map(StepWork::Eval)
+            "eval" => self.template(mapping, "eval", scope, problems).map(StepWork::Eval),
+            "wait" => Some(StepWork::Wait { seconds: seconds(mapping, "wait", problems)? }),
+            "signal" => {
+                let name = mapping.optional_name("signal", limits::ID_CHARS, problems);
+                let timeout = seconds(mapping, "timeout", problems);
+                Some(StepWork::Signal { name: name?, timeout })
+            }
+            _ => {
+                let input = self.template(mapping, "input", scope, problems);
+                let workflow_type = child_type(mapping.get("plan")?, problems);
+                let timeout = seconds(mapping, "timeout", problems);
+                Some(StepWork::Child { workflow_type: workflow_type?, input: input?, timeout })
             }
         }
     }
@@ -81,207 +152,128 @@ impl Loader<'_> {
         found
     }
 
-    /// Compiles a template; what it names must be required. An absent input is `null`.
-    fn template(
+    /// `foreach` and `max_parallel`; the outer `None` is a mistake.
+    fn foreach(
         &mut self,
         mapping: &Mapping<'_>,
-        key: &str,
-        requires: &[Requires],
+        scope: Scope<'_>,
         problems: &mut Problems<'_>,
-    ) -> Option<StepInput> {
-        let (text, at) = match mapping.get(key) {
-            None => ("null", mapping.at()),
-            Some(_) => mapping.text(key, problems)?,
-        };
-        let compiled = match self.templates.add(text) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                let (at, error) = locate(mapping.get(key), error, problems);
-                problems.add(at, format!("`{key}` is no template: {error}"));
-                return None;
+    ) -> Option<Option<ForEach>> {
+        let limit = u32::try_from(limits::OPEN_ACTIVITY_TASKS).unwrap_or(u32::MAX);
+        let max_parallel = mapping.count("max_parallel", 1..=limit, problems);
+        if mapping.get("foreach").is_none() {
+            if let Some(node) = mapping.get("max_parallel") {
+                problems.add(node.at, "`max_parallel` goes with `foreach`");
             }
-        };
-        if template::is_constant(text)
-            && let Err(error) = self.templates.render(&compiled.id, [])
+            return Some(None);
+        }
+        if let Some(name) = ["item", "index"]
+            .iter()
+            .find(|name| scope.requires.iter().any(|r| self.names.get(**name) == Some(&r.step)))
         {
-            problems.add(at, format!("`{key}` can never be used: {error}"));
-            return None;
+            let message = format!("in a `foreach`, `{name}` is the {name}, not the step `{name}`");
+            problems.add(mapping.at(), message);
         }
-        let mut steps = Vec::new();
-        let mut well = true;
-        for name in compiled.names.iter().filter(|name| *name != "__input__") {
-            match self.names.get(name) {
-                Some(step) if requires.iter().any(|requires| requires.step == *step) => {
-                    steps.push(*step);
-                }
-                None if self.templates.is_global(name) => {}
-                _ => {
-                    well = false;
-                    self.not_to_be_named(name, text, at, problems);
-                }
-            }
-        }
-        well.then_some(StepInput { template: compiled.id, steps })
-    }
-
-    fn not_to_be_named(
-        &self,
-        name: &str,
-        template: &str,
-        at: Position,
-        problems: &mut Problems<'_>,
-    ) {
-        if self.names.contains_key(name) {
-            problems.add_with_hint(
-                at,
-                format!("the template names the step `{name}`, which is not required"),
-                format!("add `{name}` to `requires`"),
-            );
-            return;
-        }
-        let known = self.names.keys().map(String::as_str).chain(["__input__"]);
-        let hint = if template.contains(&format!("-{name}")) {
-            format!("a dash means minus: write a key such as `x-{name}` as `['x-{name}']`")
-        } else {
-            did_you_mean(name, known, "steps")
-        };
-        problems.add_with_hint(
-            at,
-            format!("the template names `{name}`, which is neither a step nor `__input__`"),
-            hint,
-        );
-    }
-
-    fn requires(
-        &self,
-        mapping: &Mapping<'_>,
-        problems: &mut Problems<'_>,
-    ) -> Option<Vec<Requires>> {
-        if mapping.get("requires").is_none() {
-            return Some(Vec::new());
-        }
-        let mut list: Vec<Requires> = Vec::new();
-        let mut well = true;
-        for node in mapping.list("requires", problems)? {
-            match self.requirement(node, problems) {
-                Some(requires) => {
-                    // Of a step that is required twice the original took the last.
-                    list.retain(|earlier| earlier.step != requires.step);
-                    list.push(requires);
-                }
-                None => well = false,
-            }
-        }
-        well.then_some(list)
-    }
-
-    /// `Name`, or `[Name, status]`.
-    fn requirement(&self, node: &Node, problems: &mut Problems<'_>) -> Option<Requires> {
-        let (name, status) = match &node.value {
-            NodeValue::List(items) => match items.as_slice() {
-                [name, status] => (name, Some(status)),
-                _ => {
-                    problems.add(node.at, "a requirement is a step's name, or `[name, status]`");
-                    return None;
-                }
-            },
-            _ => (node, None),
-        };
-        let Some(text) = name.as_scalar_text() else {
-            problems.add(name.at, "a requirement is a step's name, or `[name, status]`");
-            return None;
-        };
-        let step = self.names.get(text).copied();
-        if step.is_none() {
-            let known = self.names.keys().map(String::as_str);
-            problems.add_with_hint(
-                name.at,
-                format!("the plan has no step `{text}`"),
-                did_you_mean(text, known, "steps"),
-            );
-        }
-        let explicit = status.is_some();
-        let status = match status {
-            None => Some(Requirement::Completed),
-            Some(status) => requirement_status(status, problems),
-        };
-        Some(Requires { step: step?, status: status?, explicit })
+        let list = self.template(mapping, "foreach", scope, problems)?;
+        let max_parallel =
+            max_parallel.and_then(|count| usize::try_from(count).ok()).unwrap_or(MAX_PARALLEL);
+        Some(Some(ForEach { list, max_parallel }))
     }
 }
 
-/// Where in the file a template's error is, if the template is written line by line; what it says.
-fn locate(
-    node: Option<&Node>,
-    error: TemplateError,
-    problems: &Problems<'_>,
-) -> (Position, String) {
-    let line = node.zip(error.line).and_then(|(node, line)| node.literal_line(line));
-    match (line, node) {
-        (Some(line), _) => (problems.beginning_of(line), error.message),
-        (None, Some(node)) => (node.at, error.to_string()),
-        (None, None) => (problems.beginning_of(1), error.to_string()),
-    }
-}
-
-const STATUSES: [&str; 8] =
-    ["completed", "succeeded", "failed", "skipped", "pending", "ready", "running", "aborted"];
-
-fn requirement_status(node: &Node, problems: &mut Problems<'_>) -> Option<Requirement> {
-    let Some(text) = node.as_scalar_text() else {
-        problems.add(node.at, format!("a status is a word, this is {}", node.kind()));
-        return None;
-    };
-    match text {
-        // The last one held of every step in the original.
-        "completed" | "pending" => Some(Requirement::Completed),
-        "succeeded" => Some(Requirement::Succeeded),
-        "failed" => Some(Requirement::Failed),
-        "skipped" => Some(Requirement::Skipped),
-        "ready" | "running" | "aborted" => Some(Requirement::Never),
-        other => {
-            let hint = did_you_mean(other, STATUSES, "statuses");
-            problems.add_with_hint(node.at, format!("`{other}` is no status"), hint);
-            None
-        }
-    }
-}
-
-fn check_step_name(name: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
+fn check_name(name: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
+    let at = mapping.get("name").map_or(mapping.at(), |node| node.at);
     if name == "__input__" || name == "__failure__" {
-        let at = mapping.get("name").map_or(mapping.at(), |node| node.at);
         problems.add(at, format!("`{name}` has a meaning of its own in templates"));
     }
 }
 
-/// Steps that wait for each other would never run.
-pub(super) fn refuse_cycles(steps: &[Step], nodes: &[Node], problems: &mut Problems<'_>) {
-    // Takes away steps whose requirements are all taken away, until none is left or none goes.
-    let mut left: Vec<usize> = (0..steps.len()).collect();
-    let mut gone = vec![false; steps.len()];
-    loop {
-        let before = left.len();
-        left.retain(|index| {
-            let free = steps.get(*index).is_some_and(|step| {
-                step.requires.iter().all(|requires| gone.get(requires.step) == Some(&true))
-            });
-            if free && let Some(gone) = gone.get_mut(*index) {
-                *gone = true;
-            }
-            !free
-        });
-        if left.is_empty() {
-            return;
-        }
-        if left.len() == before {
-            break;
+/// Names that leave no room for the ids of items, attempts and timers.
+pub(super) fn refuse_long_names(steps: &[Step], nodes: &[&Node], problems: &mut Problems<'_>) {
+    for (step, node) in steps.iter().zip(nodes) {
+        let plain = match step.work {
+            StepWork::Activity { .. } => step.foreach.is_none() && step.retry.is_none(),
+            StepWork::Eval(_) => true,
+            StepWork::Wait { .. } | StepWork::Signal { .. } | StepWork::Child { .. } => false,
+        };
+        let length = step.name.chars().count();
+        if length > MAX_NAME && !plain {
+            let message = format!(
+                "the name of such a step has up to {MAX_NAME} characters, this has {length}"
+            );
+            problems.add(node.at, message);
         }
     }
-    let names: Vec<_> =
-        left.iter().filter_map(|index| steps.get(*index)).map(|step| step.name.as_str()).collect();
-    if let Some(node) = left.first().and_then(|index| nodes.get(*index)) {
-        problems.add(
-            node.at,
-            format!("these steps wait for each other and would never run: {}", names.join(", ")),
+}
+
+/// A name that reads as an item or attempt of another step would be taken for one.
+pub(super) fn refuse_ambiguous_ids(steps: &[Step], nodes: &[&Node], problems: &mut Problems<'_>) {
+    let by_name: BTreeMap<&str, &Step> =
+        steps.iter().map(|step| (step.name.as_str(), step)).collect();
+    for (step, node) in steps.iter().zip(nodes) {
+        let parts = parse_activity_id(&step.name);
+        let Some(other) = by_name.get(parts.step).filter(|other| other.name != step.name) else {
+            continue;
+        };
+        let item = parts.item.is_some() && other.foreach.is_some();
+        let attempt = parts.item.is_none() && parts.attempt > 1 && other.retry.is_some();
+        if item || attempt {
+            problems.add_with_hint(
+                node.at,
+                format!("`{}` reads as an item or attempt of the step `{}`", step.name, other.name),
+                "give one of them another name",
+            );
+        }
+    }
+}
+
+/// Which of the keys says what the step does.
+fn kind(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<&'static str> {
+    let mut found = WORKS.into_iter().filter(|key| mapping.get(key).is_some());
+    let Some(kind) = found.next() else {
+        problems.add_with_hint(
+            mapping.at(),
+            "the step does nothing",
+            "one of `activity`, `eval`, `wait`, `signal` and `plan` says what it does",
         );
+        return None;
+    };
+    if let Some(other) = found.next() {
+        let at = mapping.get(other).map_or(mapping.at(), |node| node.at);
+        problems.add(at, format!("a step has either `{kind}` or `{other}`, not both"));
+        return None;
     }
+    Some(kind)
+}
+
+fn check_parts(kind: &str, mapping: &Mapping<'_>, problems: &mut Problems<'_>) {
+    for (part, kinds) in PARTS {
+        let Some(node) = mapping.get(part).filter(|_| !kinds.contains(&kind)) else { continue };
+        let hint = match (part, kind) {
+            ("input", "eval") => "the template of `eval` is all".to_owned(),
+            ("timeout", "activity") => "give the activity its `timeout`".to_owned(),
+            ("foreach", "eval") => "loop in the template: `{% for item in … %}`".to_owned(),
+            _ => {
+                let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+                format!("`{part}` goes with {}", kinds.join(" and "))
+            }
+        };
+        problems.add_with_hint(node.at, format!("a step with `{kind}` has no `{part}`"), hint);
+    }
+}
+
+/// `plan: {name, version}`.
+fn child_type(node: &Node, problems: &mut Problems<'_>) -> Option<WorkflowType> {
+    let Some(mapping) = Mapping::of(node, "`plan`") else {
+        problems.add_with_hint(
+            node.at,
+            format!("`plan` is a mapping, this is {}", node.kind()),
+            "such as `plan: {name: Other, version: \"1.0\"}`",
+        );
+        return None;
+    };
+    mapping.check_keys(&["name", "version"], problems);
+    let name = mapping.required_name("name", limits::ID_CHARS, problems);
+    let version = mapping.required_name("version", limits::VERSION_CHARS, problems);
+    Some(WorkflowType::new(name?, version?))
 }

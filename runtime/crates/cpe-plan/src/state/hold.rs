@@ -1,8 +1,10 @@
 //! Waiting before something is tried again that SWF refused for now.
 //!
-//! One timer serves all steps that wait: a timer for each would meet the next limit.
+//! One timer serves all calls that wait: a timer for each would meet the next limit.
 
 use std::collections::BTreeSet;
+
+use crate::call::CallKey;
 
 /// Fires when what SWF refused is to be tried again.
 pub(crate) const RETRY_TIMER: &str = "cpe.retry";
@@ -14,8 +16,8 @@ const MAX_SECONDS: u32 = 300;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Hold {
-    /// Steps that were ready when SWF refused them.
-    steps: BTreeSet<usize>,
+    /// Calls that were ready when SWF refused them.
+    calls: BTreeSet<CallKey>,
     /// Nothing is scheduled, and nothing closed, while this is set.
     pub(crate) active: bool,
     pub(crate) timer_open: bool,
@@ -33,24 +35,29 @@ impl Hold {
         }
     }
 
-    pub(super) fn add(&mut self, step: usize) {
+    pub(super) fn add(&mut self, key: CallKey) {
         self.begin();
-        self.steps.insert(step);
+        self.calls.insert(key);
     }
 
-    /// SWF takes steps again.
-    pub(super) fn accepted(&mut self, step: usize) {
-        self.steps.remove(&step);
+    /// The call has ended, or is given up.
+    pub(super) fn forget(&mut self, key: CallKey) {
+        self.calls.remove(&key);
+    }
+
+    /// SWF takes calls again.
+    pub(super) fn accepted(&mut self, key: CallKey) {
+        self.calls.remove(&key);
         if !self.active {
             self.attempts = 0;
         }
     }
 
-    /// Ends the wait; answers the steps that waited.
-    pub(super) fn release(&mut self) -> BTreeSet<usize> {
+    /// Ends the wait; answers the calls that waited.
+    pub(super) fn release(&mut self) -> BTreeSet<CallKey> {
         self.active = false;
         self.timer_refused = false;
-        std::mem::take(&mut self.steps)
+        std::mem::take(&mut self.calls)
     }
 
     /// Doubles from one wait in a row to the next.

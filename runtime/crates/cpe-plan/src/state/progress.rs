@@ -1,25 +1,98 @@
-//! How steps come to be ready, and how the end of one sets others in motion.
+//! How steps come to be begun, and how the end of one sets others in motion.
 
-use cpe_swf::limits;
-use minijinja::{Value, value::Serde};
+use minijinja::Value;
 
-use super::{RunState, StepFailure, StepState};
-use crate::model::{Plan, Requirement, StepInput, StepWork};
+use super::{Phase, RunState, Stage, StepFailure, StepState, render::value};
+use crate::{
+    call::CallKey,
+    model::{Plan, Requirement, Section},
+};
 
-const BAD_INPUT: &str = "cpe.bad-input";
-const BAD_EVAL: &str = "cpe.bad-eval";
-const BAD_OUTPUT: &str = "cpe.bad-output";
+/// Longer lists are not worked on: their outputs would fit nowhere.
+const MAX_ITEMS: usize = 100_000;
+
+/// Items whose input does not render, before a `foreach` ends whatever it allows: each costs time
+/// here, and nobody's else.
+const MAX_SPOILED: usize = 1_000;
+
+/// A step that is at work: on one item, or on each of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Active {
+    /// The list of a `foreach`.
+    pub(super) items: Option<Vec<Value>>,
+    /// What each item has come to.
+    pub(super) slots: Vec<Slot>,
+    /// The first item that has not been begun.
+    pub(super) next: usize,
+    /// Items that were begun and have not ended.
+    pub(super) live: usize,
+    /// Why the first item failed that failed for good.
+    pub(super) failure: Option<StepFailure>,
+    /// Items that could not even begin.
+    spoiled: usize,
+    /// Whether no more items are begun, and none is tried again.
+    pub(super) stopped: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Slot {
+    #[default]
+    Pending,
+    Done(Value),
+    Failed,
+}
+
+impl Active {
+    pub(super) fn new(items: Option<Vec<Value>>) -> Self {
+        let count = items.as_ref().map_or(1, Vec::len);
+        Self {
+            items,
+            slots: vec![Slot::Pending; count],
+            next: 0,
+            live: 0,
+            failure: None,
+            spoiled: 0,
+            stopped: false,
+        }
+    }
+
+    fn record(&mut self, item: usize, result: Result<Value, StepFailure>) {
+        let slot = match result {
+            Ok(value) => Slot::Done(value),
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+                Slot::Failed
+            }
+        };
+        if let Some(place) = self.slots.get_mut(item) {
+            *place = slot;
+        }
+    }
+
+    /// The outputs in the order of the list, `null` where there is none.
+    fn outputs(&mut self) -> Value {
+        let slots = std::mem::take(&mut self.slots);
+        let mut outputs = slots.into_iter().map(|slot| match slot {
+            Slot::Done(value) => value,
+            Slot::Pending | Slot::Failed => Value::from(()),
+        });
+        match self.items {
+            Some(_) => Value::from(outputs.collect::<Vec<_>>()),
+            None => outputs.next().unwrap_or_default(),
+        }
+    }
+}
 
 impl StepState {
-    fn has_ended(&self) -> bool {
-        matches!(self, Self::Succeeded(_) | Self::Failed(_) | Self::Skipped)
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self, Self::Succeeded(_) | Self::Failed(..) | Self::Skipped)
     }
 
     fn meets(&self, requirement: Requirement) -> bool {
         match requirement {
             Requirement::Completed => self.has_ended(),
             Requirement::Succeeded => matches!(self, Self::Succeeded(_)),
-            Requirement::Failed => matches!(self, Self::Failed(_)),
+            Requirement::Failed => matches!(self, Self::Failed(..)),
             Requirement::Skipped => matches!(self, Self::Skipped),
             Requirement::Never => false,
         }
@@ -27,74 +100,50 @@ impl StepState {
 }
 
 impl RunState {
-    pub(super) fn start(&mut self, plan: &Plan, input: Option<&str>) {
-        if std::mem::replace(&mut self.started, true) {
-            return;
-        }
-        self.steps = vec![StepState::Pending; plan.steps.len()];
-        self.waiting = plan.steps.iter().map(|step| step.requires.len()).collect();
-        self.unsettled = plan.steps.len();
-        // An execution that is started without input has `null` for one.
-        let parsed = serde_json::from_str::<serde_json::Value>(input.unwrap_or("null"))
-            .map_err(|error| format!("the input is not JSON: {error}"));
-        let checked = parsed.and_then(|input| match plan.check_input(&input) {
-            Ok(()) => Ok(input),
-            Err(violations) => Err(violations.join("; ")),
-        });
-        match checked {
-            Ok(input) => {
-                self.input = Value::from(Serde(&input));
-                for step in 0..plan.steps.len() {
-                    self.consider(plan, step);
-                }
-            }
-            Err(details) => {
-                self.refused = Some(StepFailure { reason: BAD_INPUT.to_owned(), details });
-            }
+    /// Begins the step if nothing keeps it from it.
+    pub(super) fn consider(&mut self, plan: &Plan, step: usize) {
+        if self.may_begin(plan, step)
+            && let Some(end) = self.begin(plan, step)
+        {
+            self.advance(plan, step, end);
         }
     }
 
-    /// Begins a step that waits for nothing.
-    fn consider(&mut self, plan: &Plan, step: usize) {
-        if self.waiting.get(step) == Some(&0) && self.is_pending(step) {
-            let next = self.begin(plan, step);
-            self.advance(plan, step, next);
-        }
+    fn may_begin(&self, plan: &Plan, step: usize) -> bool {
+        let section = plan.steps.get(step).map(|step| step.section);
+        self.steps.get(step) == Some(&StepState::Pending)
+            && self.waiting.get(step) == Some(&0)
+            && section.is_some_and(|section| self.phase == Phase::of(section))
     }
 
-    pub(super) fn settle(&mut self, plan: &Plan, step: usize, state: StepState) {
-        self.advance(plan, step, state);
-    }
-
-    /// Puts a step into its next state, and does whatever follows from that without a worker:
-    /// skips, evals, and so on.
-    fn advance(&mut self, plan: &Plan, step: usize, state: StepState) {
+    /// Puts a step to its end, and does whatever follows from that without a worker: skips,
+    /// evals, and so on.
+    pub(super) fn advance(&mut self, plan: &Plan, step: usize, state: StepState) {
         let mut ended = Vec::new();
-        self.enter(step, state, &mut ended);
+        self.enter(plan, step, state, &mut ended);
         while let Some(step) = ended.pop() {
             for dependent in plan.dependents.get(step).into_iter().flatten() {
                 let met =
                     self.steps.get(step).is_some_and(|state| state.meets(dependent.requirement));
                 if let Some(next) = self.next(plan, dependent.step, met) {
-                    self.enter(dependent.step, next, &mut ended);
+                    self.enter(plan, dependent.step, next, &mut ended);
                 }
             }
         }
     }
 
-    fn enter(&mut self, step: usize, state: StepState, ended: &mut Vec<usize>) {
+    fn enter(&mut self, plan: &Plan, step: usize, state: StepState, ended: &mut Vec<usize>) {
         let Some(slot) = self.steps.get_mut(step) else { return };
-        if slot.has_ended() {
+        if slot.has_ended() || !state.has_ended() {
             return;
         }
-        if matches!(state, StepState::Ready(_)) {
-            self.ready.insert(step);
-        }
-        if state.has_ended() {
-            self.unsettled = self.unsettled.saturating_sub(1);
-            ended.push(step);
-        }
         *slot = state;
+        ended.push(step);
+        if let Some(section) = plan.steps.get(step).map(|step| step.section)
+            && let Some(left) = self.unsettled.get_mut(section as usize)
+        {
+            *left = left.saturating_sub(1);
+        }
     }
 
     /// What becomes of a step now that one of those that it requires has ended: skipped as soon
@@ -102,107 +151,174 @@ impl RunState {
     fn next(&mut self, plan: &Plan, step: usize, met: bool) -> Option<StepState> {
         let waiting = self.waiting.get_mut(step)?;
         *waiting = waiting.saturating_sub(1);
-        let last = *waiting == 0;
-        if !self.is_pending(step) {
+        if self.steps.get(step) != Some(&StepState::Pending) {
             return None;
         }
         if !met {
             return Some(StepState::Skipped);
         }
-        last.then(|| self.begin(plan, step))
+        if self.may_begin(plan, step) { self.begin(plan, step) } else { None }
     }
 
-    fn is_pending(&self, step: usize) -> bool {
-        self.steps.get(step) == Some(&StepState::Pending)
-    }
-
-    /// The state of a step whose requirements are met.
-    fn begin(&self, plan: &Plan, step: usize) -> StepState {
-        let Some(definition) = plan.steps.get(step) else { return StepState::Skipped };
-        match &definition.work {
-            StepWork::Eval(template) => match self.render(plan, template) {
-                Ok(value) => StepState::Succeeded(Value::from(Serde(&value))),
-                Err(details) => failed(BAD_EVAL, details),
-            },
-            StepWork::Activity { activity, input } => {
-                match self.activity_input(plan, *activity, input) {
-                    Ok(text) => StepState::Ready(text),
-                    Err(details) => failed(BAD_INPUT, details),
+    /// Begins a step whose requirements are met; answers its end, where it has one at once.
+    fn begin(&mut self, plan: &Plan, step: usize) -> Option<StepState> {
+        let Some(definition) = plan.steps.get(step) else { return Some(StepState::Skipped) };
+        if self.canceled && definition.section == Section::Main {
+            return Some(StepState::Skipped);
+        }
+        if let Some(when) = &definition.when {
+            match self.render(plan, when, Vec::new()) {
+                Ok(serde_json::Value::Bool(true)) => {}
+                Ok(serde_json::Value::Bool(false)) => return Some(StepState::Skipped),
+                Ok(other) => {
+                    let details =
+                        format!("`when` is neither true nor false, but {}", brief(&other));
+                    return Some(failed("cpe.bad-when", details));
                 }
+                Err(details) => return Some(failed("cpe.bad-when", details)),
+            }
+        }
+        let items = match self.list(plan, step) {
+            Ok(items) => items,
+            Err(details) => return Some(failed("cpe.bad-foreach", details)),
+        };
+        if let Some(slot) = self.steps.get_mut(step) {
+            *slot = StepState::Active(Box::new(Active::new(items)));
+        }
+        self.go_on(plan, step)
+    }
+
+    /// The items of a `foreach`.
+    pub(super) fn list(&self, plan: &Plan, step: usize) -> Result<Option<Vec<Value>>, String> {
+        let Some(foreach) = plan.steps.get(step).and_then(|step| step.foreach.as_ref()) else {
+            return Ok(None);
+        };
+        match self.render(plan, &foreach.list, Vec::new())? {
+            serde_json::Value::Array(items) if items.len() <= MAX_ITEMS => {
+                Ok(Some(items.iter().map(value).collect()))
+            }
+            serde_json::Value::Array(items) => {
+                Err(format!("`foreach` has {} items, of at most {MAX_ITEMS}", items.len()))
+            }
+            other => Err(format!("`foreach` is no list, but {}", brief(&other))),
+        }
+    }
+
+    /// Begins as many items as may be at work; answers the step's end, when all have ended.
+    pub(super) fn go_on(&mut self, plan: &Plan, step: usize) -> Option<StepState> {
+        let definition = plan.steps.get(step)?;
+        let parallel = definition.foreach.as_ref().map_or(1, |foreach| foreach.max_parallel);
+        loop {
+            let given_up = self.canceled && definition.section == Section::Main;
+            let StepState::Active(active) = self.steps.get_mut(step)? else { return None };
+            let failed = active.failure.is_some() && !definition.allow_failure
+                || active.spoiled >= MAX_SPOILED;
+            if (failed || given_up) && !active.stopped {
+                active.stopped = true;
+                self.abandon(plan, step);
+                continue;
+            }
+            let full = active.live >= parallel || active.next >= active.slots.len();
+            if active.stopped || full {
+                return (active.live == 0).then(|| active.end(given_up));
+            }
+            let key = CallKey { step, item: active.next };
+            active.next += 1;
+            active.live += 1;
+            if let Some(result) = self.begin_call(plan, key)
+                && let Some(StepState::Active(active)) = self.steps.get_mut(step)
+            {
+                active.live -= 1;
+                active.spoiled += usize::from(result.is_err());
+                active.record(key.item, result);
             }
         }
     }
 
-    fn activity_input(
-        &self,
-        plan: &Plan,
-        activity: usize,
-        input: &StepInput,
-    ) -> Result<String, String> {
-        let value = self.render(plan, input)?;
-        if let Some(activity) = plan.activities.get(activity) {
-            activity.check_input(&value).map_err(|violations| violations.join("; "))?;
+    /// Gives up those calls of a step that SWF does not run.
+    fn abandon(&mut self, plan: &Plan, step: usize) {
+        let calls = CallKey { step, item: 0 }..=CallKey { step, item: usize::MAX };
+        let idle: Vec<CallKey> = self
+            .calls
+            .range(calls)
+            .filter(|(_, call)| call.stage != Stage::Open)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in &idle {
+            self.drop_call(plan, *key);
         }
-        let text = value.to_string();
-        let (length, max) = (text.chars().count(), limits::DATA_CHARS);
-        if length > max {
-            return Err(format!("the input has {length} characters, of at most {max}"));
+        if let Some(StepState::Active(active)) = self.steps.get_mut(step) {
+            active.live = active.live.saturating_sub(idle.len());
         }
-        Ok(text)
     }
 
-    fn render(&self, plan: &Plan, input: &StepInput) -> Result<serde_json::Value, String> {
-        let mut names = vec![("__input__".to_owned(), self.input.clone())];
-        let mut without = Vec::new();
-        for index in &input.steps {
-            let (Some(step), Some(state)) = (plan.steps.get(*index), self.steps.get(*index)) else {
-                continue;
-            };
-            let value = match state {
-                StepState::Succeeded(output) => output.clone(),
-                StepState::Failed(_) => {
-                    without.push(format!("`{}` failed and has no outputs", step.name));
-                    no_outputs()
-                }
-                _ => {
-                    without.push(format!("`{}` was skipped and has no outputs", step.name));
-                    no_outputs()
-                }
-            };
-            names.push((step.name.clone(), value));
+    /// Whether the step makes no further attempts.
+    pub(super) fn is_stopped(&self, step: usize) -> bool {
+        match self.steps.get(step) {
+            Some(StepState::Active(active)) => active.stopped,
+            _ => true,
         }
-        plan.templates.render(&input.template, names).map_err(|error| {
-            without.insert(0, error.to_string());
-            without.join("; ")
-        })
+    }
+
+    /// A call has come to its end.
+    pub(super) fn end_call(
+        &mut self,
+        plan: &Plan,
+        key: CallKey,
+        result: Result<Value, StepFailure>,
+    ) {
+        if !self.calls.contains_key(&key) {
+            return;
+        }
+        self.drop_call(plan, key);
+        let Some(StepState::Active(active)) = self.steps.get_mut(key.step) else { return };
+        active.live = active.live.saturating_sub(1);
+        active.record(key.item, result);
+        if let Some(end) = self.go_on(plan, key.step) {
+            self.advance(plan, key.step, end);
+        }
+    }
+
+    /// Ends the main steps, as far as SWF runs nothing for them.
+    pub(super) fn give_up(&mut self, plan: &Plan) {
+        for step in plan.section(Section::Main) {
+            match self.steps.get(step) {
+                Some(StepState::Pending) => self.advance(plan, step, StepState::Skipped),
+                Some(StepState::Active(_)) => {
+                    if let Some(end) = self.go_on(plan, step) {
+                        self.advance(plan, step, end);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 }
 
-/// What a step offers that has none: to name one of them is told as what it is.
-fn no_outputs() -> Value {
-    Value::from(Serde(serde_json::Map::new()))
+impl Active {
+    fn end(&mut self, given_up: bool) -> StepState {
+        let unfinished = self.slots.contains(&Slot::Pending);
+        if given_up && unfinished && self.failure.is_none() {
+            return failed("cpe.canceled", "the execution was asked to cancel".to_owned());
+        }
+        match self.failure.take() {
+            None => StepState::Succeeded(self.outputs()),
+            Some(failure) => {
+                let each = self.items.is_some();
+                StepState::Failed(failure, each.then(|| self.outputs()))
+            }
+        }
+    }
 }
 
 fn failed(reason: &str, details: String) -> StepState {
-    StepState::Failed(StepFailure { reason: reason.to_owned(), details })
+    StepState::Failed(StepFailure::new(reason, details), None)
 }
 
-/// What an activity's answer makes of its step.
-pub(super) fn outcome(plan: &Plan, step: usize, result: Option<&str>) -> StepState {
-    let activity = plan.steps.get(step).and_then(|step| match step.work {
-        StepWork::Activity { activity, .. } => plan.activities.get(activity),
-        StepWork::Eval(_) => None,
-    });
-    // Workers of 2015 may complete with nothing.
-    let parsed = match result {
-        None | Some("") => Ok(serde_json::Value::Null),
-        Some(text) => serde_json::from_str::<serde_json::Value>(text),
-    };
-    match parsed {
-        Ok(result) => {
-            let outputs = activity.map(|activity| activity.outputs_spec.apply(&result));
-            StepState::Succeeded(Value::from(Serde(outputs)))
-        }
-        Err(error) => failed(BAD_OUTPUT, format!("the activity's result is not JSON: {error}")),
+fn brief(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 80 {
+        return text;
     }
+    text.chars().take(80).chain("…".chars()).collect()
 }

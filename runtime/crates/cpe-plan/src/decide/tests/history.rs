@@ -2,8 +2,10 @@
 //!
 //! `start JSON`, `scheduled STEP`, `completed STEP [JSON]`, `failed STEP REASON [DETAILS]`,
 //! `timed-out STEP TYPE`, `canceled STEP`, `refused STEP CAUSE`, `asked STEP`, `unasked STEP`,
-//! `timer ID`, `fired ID`, `timer-refused ID CAUSE`, `cancel`, `close-refused DECISION CAUSE`,
-//! and `raw TYPE JSON` for anything else.
+//! `timer ID`, `fired ID`, `timer-refused ID CAUSE`, `timer-canceled ID`, `signal NAME [INPUT]`,
+//! `child CALL`, `child-begun CALL`, `child-completed CALL [RESULT]`, `child-failed CALL REASON`,
+//! `child-ended CALL KIND`, `child-refused CALL CAUSE`, `child-asked CALL`, `cancel`,
+//! `close-refused DECISION CAUSE`, and `raw TYPE JSON` for anything else.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
@@ -60,6 +62,19 @@ impl Recorder {
                 "StartTimerFailed",
                 json!({"timerId": first, "cause": more, "decisionTaskCompletedEventId": 1}),
             ),
+            "timer-canceled" => self.add(
+                "TimerCanceled",
+                json!({"timerId": first, "startedEventId": 1, "decisionTaskCompletedEventId": 1}),
+            ),
+            "signal" => {
+                let mut attributes = json!({"signalName": first});
+                if !more.is_empty() {
+                    attributes["input"] = more.into();
+                }
+                self.add("WorkflowExecutionSignaled", attributes);
+            }
+            "child" | "child-begun" | "child-completed" | "child-failed" | "child-ended"
+            | "child-refused" | "child-asked" => self.child(verb, first, more),
             "cancel" => self.add("WorkflowExecutionCancelRequested", json!({})),
             "close-refused" => self.add(
                 &format!("{first}WorkflowExecutionFailed"),
@@ -113,6 +128,54 @@ impl Recorder {
             attributes["details"] = details.into();
         }
         self.add(&format!("ActivityTask{kind}"), attributes);
+    }
+
+    fn child(&mut self, verb: &str, call: &str, more: &str) {
+        let workflow_type = json!({"name": "C", "version": "1"});
+        let id = format!("parent.{call}");
+        let initiated = self.scheduled.get(&id).copied().unwrap_or(0);
+        let mut attributes = json!({
+            "workflowExecution": {"workflowId": id, "runId": "r"}, "workflowType": workflow_type,
+            "initiatedEventId": initiated, "startedEventId": 1,
+        });
+        let kind = match verb {
+            "child" => {
+                self.scheduled.insert(id.clone(), self.next_id());
+                let attributes = json!({
+                    "workflowId": id, "workflowType": workflow_type, "control": call,
+                    "taskList": {"name": "d"}, "decisionTaskCompletedEventId": 1,
+                    "childPolicy": "TERMINATE",
+                });
+                return self.add("StartChildWorkflowExecutionInitiated", attributes);
+            }
+            "child-refused" => {
+                let attributes = json!({
+                    "workflowId": id, "workflowType": workflow_type, "control": call,
+                    "cause": more, "initiatedEventId": 0, "decisionTaskCompletedEventId": 1,
+                });
+                return self.add("StartChildWorkflowExecutionFailed", attributes);
+            }
+            "child-asked" => {
+                let attributes = json!({"workflowId": id, "decisionTaskCompletedEventId": 1});
+                return self.add("RequestCancelExternalWorkflowExecutionInitiated", attributes);
+            }
+            "child-completed" => {
+                attributes["result"] = more.into();
+                "Completed"
+            }
+            "child-failed" => {
+                attributes["reason"] = more.into();
+                "Failed"
+            }
+            "child-begun" => "Started",
+            _ => {
+                if more == "TimedOut" {
+                    attributes["timeoutType"] = "START_TO_CLOSE".into();
+                }
+                more
+            }
+        };
+        self.add(&format!("ChildWorkflowExecution{kind}"), attributes);
     }
 
     fn next_id(&self) -> i64 {
@@ -175,6 +238,21 @@ pub(super) fn render(decisions: &[Decision]) -> String {
                 fail.details.as_deref().unwrap_or_default()
             ),
             Decision::CancelWorkflowExecution(_) => writeln!(text, "cancel"),
+            Decision::CancelTimer(timer) => writeln!(text, "cancel-timer {}", timer.timer_id),
+            Decision::StartChildWorkflowExecution(child) => writeln!(
+                text,
+                "child {} {} {} {}",
+                child.workflow_type,
+                child.workflow_id,
+                child.control.as_deref().unwrap_or_default(),
+                child.input.as_deref().unwrap_or_default()
+            ),
+            Decision::RequestCancelExternalWorkflowExecution(ask) => {
+                writeln!(text, "ask-child {}", ask.workflow_id)
+            }
+            Decision::ContinueAsNewWorkflowExecution(next) => {
+                writeln!(text, "continue {}", next.input.as_deref().unwrap_or_default())
+            }
             other => writeln!(text, "{other:?}"),
         };
     }
@@ -183,12 +261,16 @@ pub(super) fn render(decisions: &[Decision]) -> String {
 
 /// A plan whose every step runs the activity `A`, whose outputs are its whole result as `v`.
 pub(super) fn plan(steps: &str) -> Plan {
-    let text = format!(
+    parse(&format!(
         "name: W\nversion: 1\nactivities:\n- name: A\n  version: 1\n  outputs_spec: {{v: $}}\n\
          - name: Strict\n  version: 1\n  input_spec: {{type: object, required: [n]}}\n\
+         - {{name: Again, version: 1, outputs_spec: {{v: $}}, retry: {{jitter: 0, not_on: [bad.*]}}}}\n\
          steps:\n{steps}"
-    );
-    Plan::parse("w.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"))
+    ))
+}
+
+pub(super) fn parse(text: &str) -> Plan {
+    Plan::parse("w.yaml", text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// The events that SWF writes when it carries out decisions; `closed` once one ended the run.
@@ -202,6 +284,9 @@ pub(super) fn carry_out(recorder: &mut Recorder, decisions: &[Decision]) -> bool
                 recorder.line(&format!("asked {}", ask.activity_id));
             }
             Decision::StartTimer(timer) => recorder.line(&format!("timer {}", timer.timer_id)),
+            Decision::CancelTimer(timer) => {
+                recorder.line(&format!("timer-canceled {}", timer.timer_id));
+            }
             closing if closing.is_closing() => return true,
             other => panic!("not carried out: {other:?}"),
         }

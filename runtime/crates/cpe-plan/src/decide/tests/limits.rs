@@ -114,6 +114,10 @@ fn an_input_that_is_too_large_fails_its_step() {
     let plan = plan("- {name: S, activity: A, input: '[{{ __input__ }}, {{ __input__ }}]'}\n");
     let details = closing(&plan, &format!("start \"{}\"", "x".repeat(20_000)));
     assert_eq!(details["details"], "the input has 40007 characters, of at most 32768");
+    let mut state = RunState::default().by_reference();
+    let history = format!("start \"{}\"", "x".repeat(20_000));
+    Recorder::read(&history).iter().for_each(|event| state.apply(&plan, event));
+    assert!(matches!(next_decisions(&plan, &state)[..], [Decision::ScheduleActivityTask(_)]));
 }
 
 /// Runs a plan whose activities all answer at once, and tells in how many decisions.
@@ -143,6 +147,16 @@ fn run_to_its_end(plan: &Plan) -> (usize, String) {
 }
 
 #[test]
+fn a_list_whose_items_do_not_render_is_given_up() {
+    let plan = plan(
+        "- {name: Each, activity: A, foreach: '{{ range(20000) | list }}', allow_failure: true,\n   \
+            input: '{{ item.missing }}'}\n\
+         - {name: Count, eval: '{{ Each | length }}', requires: [Each]}\n",
+    );
+    assert_eq!(render(&decide(&plan, &Recorder::read("start 1"))), "complete {\"Count\":20000}\n");
+}
+
+#[test]
 fn thousands_of_steps_in_a_row_and_side_by_side() {
     let chain: String = (0..4_000)
         .map(|n| match n {
@@ -165,5 +179,14 @@ fn thousands_of_steps_in_a_row_and_side_by_side() {
         names.join(", ")
     );
     let (answers, end) = run_to_its_end(&plan(&fan));
-    assert_eq!((answers, end.as_str()), (6, "complete {\"All\":{\"v\":1}}\n"));
+    assert_eq!(end, "complete {\"All\":{\"v\":1}}\n");
+    assert!(answers < 20, "{answers}");
+}
+
+#[test]
+fn a_name_without_room_for_timers_is_not_tried_again() {
+    let name = "n".repeat(256);
+    let plan = plan(&format!("- {{name: {name}, activity: A}}\n"));
+    let history = format!("start 1\nrefused {name} ACTIVITY_TYPE_DOES_NOT_EXIST");
+    assert_eq!(closing(&plan, &history)["reason"], "cpe.schedule.activity-type-does-not-exist");
 }
