@@ -3,7 +3,9 @@
 mod history;
 mod start;
 
+use anyhow::Context;
 use clap::Subcommand;
+use cpe_swf::api::SignalWorkflowExecutionRequest;
 
 use super::Failed;
 use crate::{cli::Global, compose};
@@ -22,6 +24,19 @@ pub enum Job {
     /// Shows one job: its steps with status, attempts, times and failures.
     #[command(after_help = "Example:\n  cpe job show 954e8de9dfa0d44d --client ClientA")]
     Show(JobName),
+    /// Sends a signal to a job, such as one that a `signal` step waits for.
+    #[command(
+        after_help = "Example:\n  cpe job signal 954e8de9 approved --input '{\"by\": \"me\"}'"
+    )]
+    Signal {
+        #[command(flatten)]
+        job: JobName,
+        /// The signal's name, as the plan has it.
+        name: String,
+        /// What comes with it: JSON, the step's output.
+        #[arg(long, value_name = "JSON")]
+        input: Option<String>,
+    },
 }
 
 /// Which job.
@@ -52,6 +67,29 @@ impl Job {
                 let workflow_id = name.workflow_id(&config).map_err(Failed::usage)?;
                 let ports = compose::connect(global).await?;
                 history::show(&ports, &config, &workflow_id, global.output).await
+            }
+            Self::Signal { job, name, input } => {
+                let workflow_id = job.workflow_id(&config).map_err(Failed::usage)?;
+                if let Some(input) = &input {
+                    serde_json::from_str::<serde_json::Value>(input)
+                        .with_context(|| format!("the signal's input `{input}` is not JSON"))
+                        .map_err(Failed::usage)?;
+                }
+                let ports = compose::connect(global).await?;
+                let request = SignalWorkflowExecutionRequest {
+                    domain: config.domain.as_str().into(),
+                    workflow_id: workflow_id.clone(),
+                    run_id: None,
+                    signal_name: name.clone(),
+                    input,
+                };
+                ports
+                    .workflows
+                    .signal_workflow_execution(request)
+                    .await
+                    .with_context(|| format!("the job {workflow_id} cannot be signaled"))?;
+                println!("signaled {workflow_id}: {name}");
+                Ok(())
             }
         }
     }

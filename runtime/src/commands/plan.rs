@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
-use cpe_plan::Plan;
+use cpe_plan::{Plan, plan_schema};
 use serde_json::json;
 
 use super::Failed;
@@ -22,12 +22,19 @@ pub enum PlanCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Prints the JSON Schema of plans, for completion and checks in editors.
+    #[command(after_help = "Example:\n  cpe plan schema > plan.schema.json")]
+    Schema,
 }
 
 impl PlanCommand {
     pub fn run(self, global: &Global) -> Result<(), Failed> {
         match self {
             Self::Check { files } => check(&files, global.output),
+            Self::Schema => {
+                println!("{}", serde_json::to_string_pretty(&plan_schema())?);
+                Ok(())
+            }
         }
     }
 }

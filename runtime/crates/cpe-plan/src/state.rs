@@ -132,6 +132,11 @@ impl RunState {
         Self { execution: Some(execution), ..Self::default() }
     }
 
+    /// The job's input, as soon as the run has started: also of a run that continues another.
+    pub fn input(&self) -> serde_json::Value {
+        serde_json::to_value(&self.input).unwrap_or_default()
+    }
+
     /// Lets inputs, results and continued states be longer than SWF takes (32,768 characters), up
     /// to a few megabytes: whoever answers the decisions puts such texts elsewhere, and gives
     /// [`RunState::apply`] the texts themselves. All deciders of a fleet are to do the same.

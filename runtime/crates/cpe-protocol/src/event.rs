@@ -116,6 +116,11 @@ impl EventData {
         )
     }
 
+    /// Whether it is about an activity task, and not about the job as a whole.
+    pub fn is_of_activity(&self) -> bool {
+        self.activity().is_some()
+    }
+
     fn activity(&self) -> Option<Value> {
         let (activity, key, value) = match self {
             Self::ActivityStarted { activity } => (activity, "result", None),

@@ -104,6 +104,17 @@ impl JobRef {
         WorkflowId(format!("{}.{}", self.client, escape(self.job_id.as_str())))
     }
 
+    /// The job that an execution belongs to: the job's own, or one that it started as a child,
+    /// whose workflow id is that of its parent, a dot, and more.
+    pub fn owner_of(id: &WorkflowId) -> Result<Self, NameError> {
+        let mut dots = id.as_str().match_indices('.').map(|(at, _)| at);
+        let own = match (dots.next(), dots.next()) {
+            (Some(_), Some(second)) => id.as_str().get(..second).unwrap_or_default(),
+            _ => id.as_str(),
+        };
+        Self::from_workflow_id(&WorkflowId::from(own))
+    }
+
     pub fn from_workflow_id(id: &WorkflowId) -> Result<Self, NameError> {
         let bad = || NameError::WorkflowId(clip(id.as_str()));
         let (client, job_id) = id.as_str().split_once('.').ok_or_else(bad)?;

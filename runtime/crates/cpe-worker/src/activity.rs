@@ -6,6 +6,7 @@
 //! SWF gave up meanwhile is not: somebody else won.
 
 mod answer;
+mod asked;
 mod heartbeat;
 mod progress;
 mod run;

@@ -79,9 +79,10 @@ impl Clients {
         self.by_name.get(name).or_else(|| self.iter().next().filter(|_| self.any_name))
     }
 
-    /// Whose execution this is; `None` if nobody's here.
+    /// Whose execution this is, and of which job; `None` if nobody's here. Children of a job's
+    /// execution are of the same job.
     pub(crate) fn of_execution(&self, id: &WorkflowId) -> Option<(&Arc<Client>, JobRef)> {
-        let job = JobRef::from_workflow_id(id).ok()?;
+        let job = JobRef::owner_of(id).ok()?;
         Some((self.get(&job.client)?, job))
     }
 }
@@ -96,6 +97,8 @@ mod tests {
         let mut clients = Clients::new([client("a"), client("b")]).unwrap();
         let (owner, job) = clients.of_execution(&"b.job".into()).unwrap();
         assert_eq!((owner.name.as_str(), job.job_id.as_str()), ("b", "job"));
+        let (owner, job) = clients.of_execution(&"b.job.Child[2]#2".into()).unwrap();
+        assert_eq!((owner.name.as_str(), job.job_id.as_str()), ("b", "job"), "a child");
         assert!(clients.of_execution(&"c.job".into()).is_none());
         assert!(clients.of_execution(&"by-hand".into()).is_none());
         clients.accept_any_name();

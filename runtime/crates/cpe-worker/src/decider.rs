@@ -126,14 +126,15 @@ impl Decider {
         plan: &Arc<Plan>,
     ) -> Result<(Follow, Vec<HistoryEvent>), Error> {
         let events = history::of_task(&self.worker, &self.request(), task).await?;
-        let follow = kept.unwrap_or_else(|| Follow::new(Arc::clone(plan)));
+        let follow =
+            kept.unwrap_or_else(|| Follow::new(Arc::clone(plan), &task.workflow_execution));
         if history::continues(&events, follow.state.last_event()) {
             return Ok((follow, events));
         }
         let workflow_id = &task.workflow_execution.workflow_id;
         debug!(execution = %workflow_id, "The whole history is read");
         let events = history::whole(&self.worker, task).await?;
-        Ok((Follow::new(Arc::clone(plan)), events))
+        Ok((Follow::new(Arc::clone(plan), &task.workflow_execution), events))
     }
 
     async fn tell(
@@ -150,7 +151,11 @@ impl Decider {
         };
         let now = self.worker.ports.clock.now();
         let outlook = narrator::of_decisions(decisions, task.started_event_id, now);
-        let events = facts.into_iter().chain(outlook).map(|fact| JobEvent {
+        // How a child begins and ends is its parent's business; what it does is the job's.
+        let is_job = job.workflow_id() == execution.workflow_id;
+        let told = facts.into_iter().chain(outlook);
+        let told = told.filter(|fact| is_job || fact.data.is_of_activity());
+        let events = told.map(|fact| JobEvent {
             time: fact.time,
             job_id: Some(job.job_id.clone()),
             execution: Some(execution.clone()),

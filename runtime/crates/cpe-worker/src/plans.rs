@@ -27,8 +27,8 @@ pub struct Binding {
     pub heartbeat: Option<Duration>,
     /// The longest time that any plan gives it: SWF keeps the right one.
     pub start_to_close: Option<Duration>,
-    /// Who bound it first: for messages.
-    plan: WorkflowType,
+    /// Who bound it first.
+    pub plan: Arc<Plan>,
 }
 
 /// Plans that cannot be served together: all the reasons, a line each.
@@ -46,7 +46,7 @@ impl Plans {
         for plan in plans {
             let workflow_type = plan.workflow_type();
             for activity in &plan.activities {
-                if let Err(problem) = all.bind(&workflow_type, activity) {
+                if let Err(problem) = all.bind(&plan, activity) {
                     problems.push(problem);
                 }
             }
@@ -57,24 +57,25 @@ impl Plans {
         if problems.is_empty() { Ok(all) } else { Err(PlansError(problems)) }
     }
 
-    fn bind(&mut self, plan: &WorkflowType, activity: &Activity) -> Result<(), String> {
+    fn bind(&mut self, plan: &Arc<Plan>, activity: &Activity) -> Result<(), String> {
         let Some(module) = activity.module.clone() else { return Ok(()) };
         let binding = Binding {
             activity: activity.clone(),
             module,
             heartbeat: activity.heartbeat_timeout.as_duration(),
             start_to_close: activity.start_to_close_timeout.as_duration(),
-            plan: plan.clone(),
+            plan: Arc::clone(plan),
         };
         let activity_type = &activity.activity_type;
         let merged = match self.bindings.get(activity_type) {
             None => binding,
             Some(first) => first.merge(&binding).map_err(|what| {
                 format!(
-                    "the plans {} and {plan} give the activity {activity_type} a different \
+                    "the plans {} and {} give the activity {activity_type} a different \
                      {what}: an activity type runs one module in one way, so give one of them \
                      another version",
-                    first.plan
+                    first.plan.workflow_type(),
+                    plan.workflow_type()
                 )
             })?,
         };

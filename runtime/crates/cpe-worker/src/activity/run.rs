@@ -5,11 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cpe_modules::{ModuleError, Modules};
+use cpe_plan::parse_activity_id;
 use cpe_sandbox::{Failure, Finished, Invocation, Limits, Sandbox, SandboxError, TaskContext};
 use cpe_swf::limits::DATA_CHARS;
 use tracing::{debug, warn};
 
-use super::{Job, answer::Answer, heartbeat::Pulse};
+use super::{Job, answer::Answer, asked, heartbeat::Pulse};
 use crate::{Binding, Worker, grants};
 
 /// Where a plan gives an activity no time limit.
@@ -120,11 +121,15 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         activity_id: about.activity.activity_id.to_string(),
         activity_name: about.activity.activity_type.name.clone(),
         activity_version: about.activity.activity_type.version.clone(),
-        attempt: 1,
+        attempt: parse_activity_id(&task.activity_id.0).attempt,
         client: about.job.client.to_string(),
         job_id: about.job.job_id.to_string(),
     };
-    let grants = grants::effective(binding.activity.grants.as_ref(), &about.client.grants);
+    let asked = match asked::grants(worker, &binding, &about.execution).await {
+        Ok(asked) => asked,
+        Err(answer) => return answer,
+    };
+    let grants = grants::effective(asked.as_ref(), &about.client.grants);
     let (blobs, clock) = (Arc::clone(&worker.ports.blobs), Arc::clone(&worker.ports.clock));
     let (beats, start_to_close) = (Arc::clone(pulse), binding.start_to_close);
     let invocation = move || Invocation {

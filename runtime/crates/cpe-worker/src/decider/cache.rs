@@ -4,7 +4,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use cpe_plan::{Plan, RunState};
-use cpe_swf::{EventAttributes, HistoryEvent, RunId};
+use cpe_swf::{EventAttributes, HistoryEvent, RunId, WorkflowExecution};
 use lru::LruCache;
 
 use super::{
@@ -26,9 +26,10 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(plan: Arc<Plan>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, execution: &WorkflowExecution) -> Self {
         let weight = plan.steps.len() * 256;
-        Self { plan, state: RunState::default(), narrator: Narrator::default(), weight }
+        let state = RunState::of_execution(execution.clone());
+        Self { plan, state, narrator: Narrator::default(), weight }
     }
 
     /// Applies the events that were not applied before. Of those that came after the last
@@ -108,11 +109,15 @@ mod tests {
     use super::*;
     use crate::testing::plan;
 
+    fn execution() -> WorkflowExecution {
+        WorkflowExecution { workflow_id: "c.j".into(), run_id: "r".into() }
+    }
+
     #[test]
     fn the_cache_is_bounded_by_weight() {
         let plan = plan();
         let mut cache = RunCache::default();
-        let heavy = |weight| Follow { weight, ..Follow::new(Arc::clone(&plan)) };
+        let heavy = |weight| Follow { weight, ..Follow::new(Arc::clone(&plan), &execution()) };
         cache.put("a".into(), heavy(MAX_WEIGHT / 2));
         cache.put("b".into(), heavy(MAX_WEIGHT / 2));
         cache.put("c".into(), heavy(MAX_WEIGHT / 2));
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn a_run_that_was_followed_by_another_plan_is_forgotten() {
         let mut cache = RunCache::default();
-        cache.put("a".into(), Follow::new(plan()));
+        cache.put("a".into(), Follow::new(plan(), &execution()));
         assert!(cache.take(&"a".into(), &plan()).is_none());
         assert_eq!(cache.weight, 0);
     }
