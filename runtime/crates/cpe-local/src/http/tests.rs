@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Local, LocalConfig, LocalError};
 
 mod door;
+mod hostile;
 mod sqs;
 
 struct World {
