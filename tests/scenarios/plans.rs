@@ -137,3 +137,93 @@ async fn a_diamond_of_2015_comes_together() {
     )
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn children_are_of_their_parents_job() {
+    check(
+        |wire| {
+            let options = Options::new(wire).plan(plan_file("child.yaml"));
+            options.plan(plan_file("word-count.yaml")).module("word-count")
+        },
+        async |_, client| {
+            client.put("media", "a", "one two").await;
+            client.put("media", "b", "three").await;
+            let data = json!({"bucket": "media", "files": ["a", "b"]});
+            client.start("c", ("Child", "1.0"), data).await;
+            let events = client.events_of("c").await;
+            let of_children = events.iter().filter(|event| event["type"] == "ACTIVITY_COMPLETED");
+            format!("{}\n{}", of_children.count(), events_text(&events[events.len() - 1..]))
+        },
+        expect![[r#"
+            2
+            JOB_COMPLETED {"words":3}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fan_out_keeps_its_order() {
+    check(
+        |wire| Options::new(wire).plan(plan_file("fan-out.yaml")).module("word-count"),
+        async |_, client| {
+            for (name, text) in [("a", "x"), ("b", "x y"), ("c", "x y z")] {
+                client.put("media", name, text).await;
+            }
+            let data = json!({"bucket": "media", "files": ["c", "a", "b"]});
+            client.start("f", ("FanOut", "1.0"), data).await;
+            let events = client.events_of("f").await;
+            events_text(&events[events.len() - 1..])
+        },
+        expect![[r#"
+            JOB_COMPLETED {"Total":{"files":3,"words":6}}
+        "#]],
+    )
+    .await;
+}
+
+const TRIES: &str = r#"
+name: Tries
+version: "1"
+activities:
+- name: Work
+  version: v1
+  module: misbehave@1
+  heartbeat_timeout: 30
+  start_to_close_timeout: 60
+  retry: {max_attempts: 3, backoff: 1s, factor: 1}
+steps:
+- name: Fails
+  activity: Work
+  input: '{"do": "fail", "reason": "a.b", "details": "no", "retryable": true}'
+on_failure:
+- {name: Undo, eval: '{"undone": {{ __failure__.step }}}'}
+finally:
+- {name: Clean, eval: '{"clean": true}'}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_follow_each_other_and_then_comes_compensation() {
+    check(
+        |wire| Options::new(wire).plan(TRIES).module("misbehave"),
+        async |_, client| {
+            client.start("t", ("Tries", "1"), json!({})).await;
+            events_text(&client.events_of("t").await)
+        },
+        expect![[r#"
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED Fails
+            ACTIVITY_STARTED Fails
+            ACTIVITY_FAILED Fails {"reason":"a.b","details":"no"}
+            ACTIVITY_SCHEDULED Fails#2
+            ACTIVITY_STARTED Fails#2
+            ACTIVITY_FAILED Fails#2 {"reason":"a.b","details":"no"}
+            ACTIVITY_SCHEDULED Fails#3
+            ACTIVITY_STARTED Fails#3
+            ACTIVITY_FAILED Fails#3 {"reason":"a.b","details":"no"}
+            JOB_FAILED {"reason":"a.b","details":{"step":"Fails","reason":"a.b","details":"no"}}
+        "#]],
+    )
+    .await;
+}

@@ -73,6 +73,36 @@ async fn a_killed_process_loses_no_job() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_ends_by_the_plan_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    write_plan(folder.path());
+    let dev = ["dev", "--port", "0", "--data", "state"];
+    let mut first = Program::start(folder.path(), &dev, &[]);
+    let url = address(&first.line_with(" at ").await);
+    push(folder.path(), &url).await;
+    let asks = client(&url, "tester").await;
+    asks.start("old", ("Slow", "1"), json!({})).await;
+    asks.events_until(|event| event["type"] == "ACTIVITY_STARTED").await;
+    first.kill().await;
+
+    // Under the same name and version, now something else.
+    let (activities, _) = PLAN.split_once("steps:").unwrap();
+    let changed = format!("{activities}steps:\n- {{name: New, eval: '{{\"new\": 1}}'}}\n");
+    std::fs::write(folder.path().join("plans/slow.yaml"), changed).unwrap();
+    let mut second = Program::start(folder.path(), &dev, &[]);
+    let url = address(&second.line_with(" at ").await);
+    let asks = client(&url, "tester").await;
+    let old = asks.events_of("old").await;
+    let text = events_text(&old);
+    assert_eq!(old.last().unwrap()["type"], "JOB_COMPLETED", "{text}");
+    assert!(text.contains("ACTIVITY_COMPLETED Again"), "{text}");
+    asks.start("new", ("Slow", "1"), json!({})).await;
+    let text = events_text(&asks.events_of("new").await);
+    assert!(text.contains("JOB_COMPLETED {\"New\":{\"new\":1}}"), "{text}");
+    assert!(second.terminate().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_worker_is_replaced_by_another() {
     let folder = tempfile::tempdir().unwrap();
     write_plan(folder.path());

@@ -9,10 +9,11 @@ use cpe_ports::ErrorKind;
 use cpe_sandbox::Sandbox;
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
-    Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller, Plans,
-    Ports, SandboxGuests, Worker, register_types,
+    Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller,
+    PlanArchive, Plans, Ports, SandboxGuests, Worker, register_types,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::{Clients, registry, sandbox};
 use crate::config::Config;
@@ -80,8 +81,17 @@ impl Fleet {
             .transpose()?;
         register_types(&ports, &domain, &plans, &task_list).await?;
         let registry = registry(config, &ports);
+        let modules = &config.modules;
+        let archive = PlanArchive::new(&ports, modules.bucket.clone(), modules.prefix.clone());
+        for plan in plans.iter() {
+            if let Err(error) = archive.keep(plan).await {
+                let plan = plan.workflow_type();
+                warn!(%plan, %error, "The plan is not kept for executions that outlive it");
+            }
+        }
         let worker = Arc::new(Worker {
             domain,
+            archive,
             identity: identity(),
             plans,
             clients: clients.into_inner(),

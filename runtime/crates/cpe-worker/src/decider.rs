@@ -52,6 +52,7 @@ use crate::{
     backoff::retrying,
     poller::{Handler, Poller, Source},
     teller::Teller,
+    worker::PLAN_TAG,
 };
 
 /// Decision tasks in a row that nobody answers before an execution without a plan fails.
@@ -97,14 +98,14 @@ impl Decider {
     }
 
     async fn decide(&self, task: DecisionTask) -> Result<(), Error> {
-        let Some(plan) = self.worker.plans.get(&task.workflow_type) else {
+        let run = task.workflow_execution.run_id.clone();
+        let kept = self.cache().take(&run);
+        let Some((mut follow, events)) = self.catch_up(&task, kept).await? else {
             return self.without_plan(task).await;
         };
-        let run = task.workflow_execution.run_id.clone();
-        let kept = self.cache().take(&run, plan);
-        let (mut follow, events) = self.catch_up(&task, kept, plan).await?;
-        let facts = follow.apply(plan, &events).await;
-        let decisions = next_decisions(plan, &follow.state);
+        let plan = Arc::clone(follow.plan());
+        let facts = follow.apply(&events).await;
+        let decisions = next_decisions(&plan, &follow.state);
         self.tell(&task, facts, &decisions).await?;
 
         let closes = decisions.iter().any(Decision::is_closing);
@@ -118,23 +119,48 @@ impl Decider {
         answered
     }
 
-    /// The state of the run as far as it is known here, and the events from there on.
+    /// The state of the run as far as it is known here, and the events from there on. `None` if
+    /// the plan is not known.
     async fn catch_up(
         &self,
         task: &DecisionTask,
         kept: Option<Follow>,
-        plan: &Arc<Plan>,
-    ) -> Result<(Follow, Vec<HistoryEvent>), Error> {
-        let events = history::of_task(&self.worker, &self.request(), task).await?;
-        let follow =
-            kept.unwrap_or_else(|| Follow::new(Arc::clone(plan), &task.workflow_execution));
-        if history::continues(&events, follow.state.last_event()) {
-            return Ok((follow, events));
+    ) -> Result<Option<(Follow, Vec<HistoryEvent>)>, Error> {
+        let mut events = history::of_task(&self.worker, &self.request(), task).await?;
+        if let Some(follow) = kept
+            && history::continues(&events, follow.state.last_event())
+        {
+            return Ok(Some((follow, events)));
         }
-        let workflow_id = &task.workflow_execution.workflow_id;
-        debug!(execution = %workflow_id, "The whole history is read");
-        let events = history::whole(&self.worker, task).await?;
-        Ok((Follow::new(Arc::clone(plan), &task.workflow_execution), events))
+        if !history::continues(&events, EventId(0)) {
+            let workflow_id = &task.workflow_execution.workflow_id;
+            debug!(execution = %workflow_id, "The whole history is read");
+            events = history::whole(&self.worker, task).await?;
+        }
+        let Some(plan) = self.plan_of(task, &events).await? else { return Ok(None) };
+        Ok(Some((Follow::new(plan, &task.workflow_execution), events)))
+    }
+
+    /// The plan that the execution began with. One that began without CPE has no digest, and is
+    /// followed by the plan that is loaded.
+    async fn plan_of(
+        &self,
+        task: &DecisionTask,
+        events: &[HistoryEvent],
+    ) -> Result<Option<Arc<Plan>>, Error> {
+        let loaded = self.worker.plans.get(&task.workflow_type);
+        let first = events.first().map(|event| &*event.attributes);
+        let tags = match first {
+            Some(EventAttributes::WorkflowExecutionStarted(started)) => &*started.tag_list,
+            _ => &[],
+        };
+        let digest = tags.iter().find_map(|tag| tag.strip_prefix(PLAN_TAG));
+        let Some(digest) = digest.filter(|digest| loaded.is_none_or(|p| p.digest() != *digest))
+        else {
+            return Ok(loaded.cloned());
+        };
+        let plan = self.worker.archive.plan(digest).await?;
+        Ok(plan.filter(|plan| plan.workflow_type() == task.workflow_type))
     }
 
     async fn tell(

@@ -6,6 +6,7 @@
 //! [`cpe_sandbox`]'s; here is when to ask, whom to tell, and what to do when something fails.
 
 mod activity;
+mod archive;
 mod backoff;
 mod clients;
 mod decider;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use self::{
     activity::{Activities, ActivitiesConfig, Guests, RunError, SandboxGuests},
+    archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, Clients, ClientsError},
     decider::{Decider, DeciderConfig},

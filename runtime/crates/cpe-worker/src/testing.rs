@@ -18,7 +18,7 @@ use cpe_swf::{DomainName, TaskToken, Timestamp, api::*};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Backoff, Client, Clients, Jitter, Plans, Ports, Worker};
+use crate::{Backoff, Client, Clients, Jitter, PlanArchive, Plans, Ports, Worker};
 
 /// Answers what was scripted for an operation, in order, and after that what means "nothing".
 /// Remembers every call.
@@ -266,8 +266,10 @@ steps:
 }
 
 pub(crate) fn worker(workflows: &ScriptedWorkflows, queues: &ScriptedQueues) -> Arc<Worker> {
+    let ports = ports_with(workflows, queues);
     Arc::new(Worker {
-        ports: ports_with(workflows, queues),
+        archive: PlanArchive::new(&ports, "plans".to_owned(), String::new()),
+        ports,
         domain: DomainName::from("d"),
         identity: "test".to_owned(),
         plans: Plans::new([plan()]).unwrap(),

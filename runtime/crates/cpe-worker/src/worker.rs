@@ -2,7 +2,10 @@
 
 use cpe_swf::DomainName;
 
-use crate::{Backoff, Clients, Plans, Ports, teller::Teller};
+use crate::{Backoff, Clients, PlanArchive, Plans, Ports, teller::Teller};
+
+/// What the tag of an execution begins with that tells which text of its plan it began with.
+pub(crate) const PLAN_TAG: &str = "plan:sha256:";
 
 /// One process of the fleet: whom it works for, by which plans, and through what.
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub struct Worker {
     /// What SWF keeps in histories of who polled: at most 256 characters.
     pub identity: String,
     pub plans: Plans,
+    /// The plans of executions that began with others than these.
+    pub archive: PlanArchive,
     pub clients: Clients,
     /// Between attempts at polls, answers and messages.
     pub backoff: Backoff,

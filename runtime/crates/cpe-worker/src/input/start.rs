@@ -15,6 +15,7 @@ use super::{
     Inbox, Rejected, Served,
     check::{Accepted, Rules},
 };
+use crate::worker::PLAN_TAG;
 
 /// So often SWF may refuse a job, for a reason that is not the client's, before the client is
 /// told: what an operator has to mend takes a while, and until then nothing is lost.
@@ -95,7 +96,7 @@ impl Inbox {
             // plan they began with.
             tag_list: vec![
                 format!("client:{}", job.client),
-                format!("plan:sha256:{}", plan.digest()),
+                format!("{PLAN_TAG}{}", plan.digest()),
             ],
             task_start_to_close_timeout: Some(plan.default_task_start_to_close_timeout),
             child_policy: Some(ChildPolicy::Terminate),
