@@ -47,7 +47,7 @@ pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
     let mut pytest = Command::new(folder.join("venv/bin/python"));
     pytest
         .current_dir(&sources)
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"])
+        .args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--tb=short"])
         .args(["--timeout", TEST_SECONDS])
         .env("TEST_SERVER_MODE", "true")
         .env("TEST_SERVER_MODE_ENDPOINT", &endpoint.url)
@@ -95,7 +95,7 @@ fn install(folder: &Path) -> anyhow::Result<PathBuf> {
     shell::run(pip().args(["install", "--quiet", &moto]).args(LIBRARIES))
         .context("moto comes from PyPI")?;
     let archive = format!("moto=={RELEASE}");
-    let download = ["download", "--quiet", "--no-deps", "--no-build-isolation"];
+    let download = ["download", "--quiet", "--no-deps"];
     shell::run(pip().args(download).args(["--no-binary", "moto", &archive]))
         .context("moto's tests are in its source archive on PyPI")?;
     let archive = format!("moto-{RELEASE}.tar.gz");
