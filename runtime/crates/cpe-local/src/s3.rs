@@ -5,11 +5,13 @@
 //! row when small. Keys never touch the file system. Must not know SWF, and of SQS only that a
 //! queue takes a message (`notify`).
 
+mod acl;
 mod aws_chunked;
 mod checksums;
 mod detail;
 mod error;
 mod files;
+mod form;
 mod front;
 mod index;
 mod model;

@@ -150,6 +150,18 @@ pub(crate) struct Checksum {
     pub(crate) value: String,
 }
 
+impl Checksum {
+    /// As the attributes of an object tell it, and nothing else does: without the number of parts.
+    pub(crate) fn without_count(mut self) -> Self {
+        if self.kind == ChecksumKind::Composite
+            && let Some((value, _count)) = self.value.split_once('-')
+        {
+            self.value = value.to_owned();
+        }
+        self
+    }
+}
+
 /// Joins the checksums of an upload's parts, each with its part's size, as the plan says.
 /// `None` if a part has none, or one of another algorithm.
 pub(crate) fn join(plan: ChecksumPlan, parts: &[(Option<Checksum>, u64)]) -> Option<Checksum> {

@@ -3,6 +3,7 @@
 //! `s3s` writes errors, and has no place for it. So it travels in a header of the answer, which
 //! never leaves this process: the front takes it off and writes elements.
 
+use cpe_ports::ByteRange;
 use http::{
     HeaderName, HeaderValue, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -16,24 +17,33 @@ const HEADER: HeaderName = HeaderName::from_static("x-cpe-error-detail");
 
 /// The header for the elements that S3 has for this error, if it has any.
 pub(super) fn header(error: &StoreError) -> Option<(HeaderName, HeaderValue)> {
-    let (name, value) = match error {
+    let elements = match error {
         StoreError::NoSuchBucket(bucket)
         | StoreError::BucketAlreadyOwnedByYou(bucket)
         | StoreError::BucketNotEmpty(bucket)
-        | StoreError::InvalidBucketName(bucket) => ("BucketName", bucket.clone()),
-        StoreError::NoSuchKey { key, .. } => ("Key", key.clone()),
-        StoreError::NoSuchVersion(version) => ("VersionId", version.clone()),
-        StoreError::PreconditionFailed(condition) => ("Condition", (*condition).to_owned()),
-        StoreError::InvalidRange { size } => ("ActualObjectSize", size.to_string()),
-        StoreError::EntityTooSmall(part) | StoreError::InvalidPart(part) => {
-            ("PartNumber", part.to_string())
+        | StoreError::InvalidBucketName(bucket)
+        | StoreError::NoSuchSetting { bucket, .. } => vec![("BucketName", bucket.clone())],
+        StoreError::NoSuchKey { key, .. } => vec![("Key", key.clone())],
+        StoreError::NoSuchUpload(upload) => vec![("UploadId", upload.clone())],
+        StoreError::NoSuchVersion(version) => vec![("VersionId", version.clone())],
+        StoreError::PreconditionFailed(condition) => vec![("Condition", (*condition).to_owned())],
+        StoreError::InvalidRange { range, size } => {
+            vec![("ActualObjectSize", size.to_string()), ("RangeRequested", asked(*range))]
         }
-        StoreError::KeyTooLong(size) => ("Size", size.to_string()),
-        StoreError::InvalidStorageClass(class) => ("StorageClassRequested", class.clone()),
-        StoreError::InvalidLocationConstraint(region) => ("LocationConstraint", region.clone()),
+        StoreError::EntityTooSmall(part) | StoreError::InvalidPart(part) => {
+            vec![("PartNumber", part.to_string())]
+        }
+        StoreError::KeyTooLong(size) => vec![("Size", size.to_string())],
+        StoreError::InvalidStorageClass(class) => vec![("StorageClassRequested", class.clone())],
+        StoreError::InvalidLocationConstraint(region) => {
+            vec![("LocationConstraint", region.clone())]
+        }
+        StoreError::BadArgument { name, value, .. } => {
+            vec![("ArgumentName", (*name).to_owned()), ("ArgumentValue", value.clone())]
+        }
         _ => return None,
     };
-    let detail = form_urlencoded::Serializer::new(String::new()).append_pair(name, &value).finish();
+    let detail = form_urlencoded::Serializer::new(String::new()).extend_pairs(elements).finish();
     Some((HEADER, HeaderValue::try_from(detail).ok()?))
 }
 
@@ -53,6 +63,15 @@ pub(super) async fn write(mut response: Response<Body>) -> Result<Response<Body>
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Ok(Response::from_parts(parts, Body::from(format!("{error}{elements}</Error>"))))
+}
+
+/// A range as a request writes it.
+fn asked(range: ByteRange) -> String {
+    match range {
+        ByteRange::From { first, last: Some(last) } => format!("bytes={first}-{last}"),
+        ByteRange::From { first, last: None } => format!("bytes={first}-"),
+        ByteRange::Suffix(length) => format!("bytes=-{length}"),
+    }
 }
 
 fn escaped(text: &str) -> String {

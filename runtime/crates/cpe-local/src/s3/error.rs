@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use cpe_ports::ErrorKind;
+use cpe_ports::{ByteRange, ErrorKind};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::{S3Error, S3ErrorCode};
 
@@ -17,8 +17,8 @@ pub(crate) enum StoreError {
     NoSuchBucket(String),
     #[error("The bucket {bucket:?} has no object with the key {key:?}")]
     NoSuchKey { bucket: String, key: String },
-    #[error("There is no such upload for this key; it may have been completed or aborted")]
-    NoSuchUpload,
+    #[error("There is no upload {0:?} for this key; it may have been completed or aborted")]
+    NoSuchUpload(String),
     #[error("The object has no version {0:?}: versioning was never enabled")]
     NoSuchVersion(String),
     #[error("You own the bucket {0:?} already")]
@@ -45,14 +45,22 @@ pub(crate) enum StoreError {
     TooManyTags(&'static str),
     #[error("{0:?} is not a region that a bucket can be in")]
     InvalidLocationConstraint(String),
+    #[error(
+        "The {0} location constraint is incompatible for the region specific endpoint this request was sent to."
+    )]
+    IllegalLocationConstraint(String),
+    #[error("{0}")]
+    MalformedAcl(&'static str),
     #[error("{0}")]
     MalformedPolicy(&'static str),
-    #[error("The bucket was not told its {0:?}")]
-    NoSuchSetting(Setting),
+    #[error("The bucket {bucket:?} was not told its {which:?}")]
+    NoSuchSetting { bucket: String, which: Setting },
     #[error("{0}")]
     Invalid(String),
+    #[error("{why}")]
+    BadArgument { name: &'static str, value: String, why: &'static str },
     #[error("The range cannot be satisfied: the object has {size} bytes")]
-    InvalidRange { size: u64 },
+    InvalidRange { range: ByteRange, size: u64 },
     #[error("Part {0} was not uploaded, or has another entity tag")]
     InvalidPart(u32),
     #[error("Parts must be listed in ascending order of their numbers")]
@@ -79,6 +87,8 @@ pub(crate) enum StoreError {
     MalformedXml(&'static str),
     #[error("{0} is not implemented")]
     NotImplemented(&'static str),
+    #[error("The source changed while its checksum was computed; try again")]
+    Changing,
     #[error("The index cannot be read or written")]
     Index(#[from] rusqlite::Error),
     #[error("The index has a row that makes no sense: {0}")]
@@ -95,7 +105,7 @@ impl StoreError {
         match self {
             Self::NoSuchBucket(_) => "NoSuchBucket",
             Self::NoSuchKey { .. } => "NoSuchKey",
-            Self::NoSuchUpload => "NoSuchUpload",
+            Self::NoSuchUpload(_) => "NoSuchUpload",
             Self::NoSuchVersion(_) => "NoSuchVersion",
             Self::BucketAlreadyOwnedByYou(_) => "BucketAlreadyOwnedByYou",
             Self::BucketNotEmpty(_) => "BucketNotEmpty",
@@ -110,9 +120,11 @@ impl StoreError {
             Self::InvalidTag(_) => "InvalidTag",
             Self::TooManyTags(_) => "BadRequest",
             Self::InvalidLocationConstraint(_) => "InvalidLocationConstraint",
+            Self::IllegalLocationConstraint(_) => "IllegalLocationConstraintException",
+            Self::MalformedAcl(_) => "MalformedACLError",
             Self::MalformedPolicy(_) => "MalformedPolicy",
-            Self::NoSuchSetting(which) => missing(*which).0,
-            Self::Invalid(_) => "InvalidArgument",
+            Self::NoSuchSetting { which, .. } => missing(*which).0,
+            Self::Invalid(_) | Self::BadArgument { .. } => "InvalidArgument",
             Self::InvalidPart(_) => "InvalidPart",
             Self::InvalidPartOrder => "InvalidPartOrder",
             Self::EntityTooSmall(_) => "EntityTooSmall",
@@ -125,6 +137,7 @@ impl StoreError {
             Self::InvalidRequest(_) => "InvalidRequest",
             Self::MalformedXml(_) => "MalformedXML",
             Self::NotImplemented(_) => "NotImplemented",
+            Self::Changing => "OperationAborted",
             Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) => "InternalError",
             Self::Closed(_) => "ServiceUnavailable",
         }
@@ -134,16 +147,27 @@ impl StoreError {
         match self {
             Self::NoSuchBucket(_)
             | Self::NoSuchKey { .. }
-            | Self::NoSuchUpload
+            | Self::NoSuchUpload(_)
             | Self::NoSuchVersion(_)
-            | Self::NoSuchSetting(_) => ErrorKind::NotFound,
+            | Self::NoSuchSetting { .. } => ErrorKind::NotFound,
             Self::BucketAlreadyOwnedByYou(_) | Self::PreconditionFailed(_) => {
                 ErrorKind::AlreadyExists
             }
-            Self::Index(_) | Self::Corrupt(_) | Self::Disk(_) | Self::Closed(_) => {
-                ErrorKind::Unavailable
-            }
+            Self::Changing
+            | Self::Index(_)
+            | Self::Corrupt(_)
+            | Self::Disk(_)
+            | Self::Closed(_) => ErrorKind::Unavailable,
             _ => ErrorKind::Refused,
+        }
+    }
+
+    /// A part's number that none can have.
+    pub(crate) fn part_number(number: impl ToString) -> Self {
+        Self::BadArgument {
+            name: "partNumber",
+            value: number.to_string(),
+            why: "Part number must be an integer between 1 and 10000, inclusive",
         }
     }
 
@@ -167,7 +191,7 @@ impl StoreError {
         Cow::Borrowed(match self {
             Self::NoSuchBucket(_) => "The specified bucket does not exist",
             Self::NoSuchKey { .. } => "The specified key does not exist.",
-            Self::NoSuchUpload => {
+            Self::NoSuchUpload(_) => {
                 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
             }
             Self::NoSuchVersion(_) => "The specified version does not exist.",
@@ -199,7 +223,7 @@ impl StoreError {
             Self::EntityTooLarge { .. } => {
                 "Your proposed upload exceeds the maximum allowed object size."
             }
-            Self::NoSuchSetting(which) => missing(*which).1,
+            Self::NoSuchSetting { which, .. } => missing(*which).1,
             Self::MalformedXml(_) => {
                 "The XML you provided was not well-formed or did not validate against our published schema"
             }
@@ -216,7 +240,7 @@ impl StoreError {
             Self::NotModified(_) => Some(StatusCode::NOT_MODIFIED),
             Self::InvalidPartNumber(_) => Some(StatusCode::RANGE_NOT_SATISFIABLE),
             Self::TooManyTags(_) => Some(StatusCode::BAD_REQUEST),
-            Self::NoSuchSetting(_) => Some(StatusCode::NOT_FOUND),
+            Self::NoSuchSetting { .. } => Some(StatusCode::NOT_FOUND),
             _ => None,
         }
     }
@@ -250,7 +274,7 @@ fn missing(setting: Setting) -> (&'static str, &'static str) {
         Setting::Ownership => {
             ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
         }
-        Setting::Notifications => {
+        Setting::Notifications | Setting::Acl => {
             ("NoSuchConfiguration", "The specified configuration does not exist.")
         }
     }

@@ -10,8 +10,11 @@ use bytes::Bytes;
 use cpe_ports::Clock;
 use futures::TryStreamExt;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, RANGE},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{
+        AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, IF_MATCH, IF_NONE_MATCH,
+        RANGE,
+    },
     uri::PathAndQuery,
 };
 use http_body_util::{BodyExt, StreamBody};
@@ -28,12 +31,14 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 use super::{
     aws_chunked::{self, Trailers},
     detail,
+    error::StoreError,
+    form,
     objects::Objects,
     service::Service,
 };
 
 /// A form's file is held in memory by `s3s`.
-const MAX_FORM_FILE: u64 = 64 << 20;
+pub(super) const MAX_FORM_FILE: u64 = 64 << 20;
 /// The longest document is a list of 10,000 parts with their checksums.
 const MAX_XML: usize = 8 << 20;
 
@@ -53,6 +58,15 @@ const PRESIGNED: [&str; 8] = [
 ];
 /// The same of the older kind.
 const PRESIGNED_V2: [&str; 4] = ["AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token"];
+
+/// The numbers in queries, and what S3 says of one that is none.
+const NUMBERS: [(&str, &str); 5] = [
+    ("max-buckets", "Provided max-buckets not an integer or within integer range"),
+    ("max-keys", "Provided max-keys not an integer or within integer range"),
+    ("max-parts", "Provided max-parts not an integer or within integer range"),
+    ("max-uploads", "Provided max-uploads not an integer or within integer range"),
+    ("part-number-marker", "Provided part-number-marker not an integer or within integer range"),
+];
 
 /// S3 over HTTP. Takes what is called by path (`/bucket/key`) and by host
 /// (`bucket.localhost`, `bucket.s3.localhost`).
@@ -84,13 +98,20 @@ impl Front {
     pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, HttpError> {
         let is_head = request.method() == Method::HEAD;
         let of_attributes = request.uri().query().is_some_and(asks_for_attributes);
-        let response = match self.prepare(request) {
+        let request = match self.prepare(request) {
+            Ok(request) => form::without_signature(request).await,
+            refused => refused,
+        };
+        let response = match request {
             Ok(request) => self.service.call(request).await?,
             Err(error) => {
                 error.to_http_response().map_err(|error| HttpError::new(Box::new(error)))?
             }
         };
         let mut response = detail::write(response).await?;
+        if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
+            *response.status_mut() = status;
+        }
         // `s3s` knows a part by its range for GET only.
         if is_head && response.headers().contains_key(CONTENT_RANGE) && response.status() == 200 {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -106,13 +127,23 @@ impl Front {
     }
 
     fn prepare(&self, mut request: Request<Body>) -> S3Result<Request<Body>> {
+        if let Some(region) = request.headers().get(AUTHORIZATION).and_then(signed_region) {
+            request.extensions_mut().insert(region);
+        }
         request.headers_mut().remove(AUTHORIZATION);
+        check_numbers(request.uri())?;
         if let Some(uri) = self.without_signature(request.uri())? {
             *request.uri_mut() = uri;
+            take_headers_out(&mut request)?;
+        }
+        for condition in [IF_MATCH, IF_NONE_MATCH] {
+            if let Some(tag) = request.headers().get(&condition).and_then(requoted) {
+                request.headers_mut().insert(condition, tag);
+            }
         }
         // S3 answers a range that makes no sense with the whole object, as HTTP has it.
         let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
-        if range.is_none_or(|range| s3s::dto::Range::parse(range).is_err()) {
+        if range.is_none_or(|range| range == "bytes=-" || s3s::dto::Range::parse(range).is_err()) {
             request.headers_mut().remove(RANGE);
         }
         if is_chunked(request.headers()) { take_framing_off(request) } else { Ok(request) }
@@ -173,6 +204,61 @@ impl Front {
         }
         Ok(())
     }
+}
+
+/// The region that a request was signed for, which tells where its client takes us to be.
+#[derive(Debug, Clone)]
+pub(super) struct SignedRegion(pub(super) String);
+
+/// From `AWS4-HMAC-SHA256 Credential=key/date/region/s3/aws4_request, …`.
+fn signed_region(authorization: &HeaderValue) -> Option<SignedRegion> {
+    let (_, credential) = authorization.to_str().ok()?.split_once("Credential=")?;
+    let (scope, _) = credential.split_once(',')?;
+    let mut from_end = scope.trim().rsplit('/');
+    let region = from_end.nth(2)?;
+    Some(SignedRegion(region.to_owned()))
+}
+
+/// Numbers of a query, in S3's words where they are none.
+fn check_numbers(uri: &Uri) -> S3Result<()> {
+    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        let known = NUMBERS.into_iter().find(|(known, _)| *known == name);
+        if let Some((name, why)) = known
+            && value.parse::<i32>().is_err()
+            && !value.is_empty()
+        {
+            let value = value.chars().take(100).collect();
+            return Err(StoreError::BadArgument { name, value, why }.into());
+        }
+    }
+    Ok(())
+}
+
+/// SDKs put a presigned request's headers into the query, where they count as well.
+fn take_headers_out(request: &mut Request<Body>) -> S3Result<()> {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let name = name.to_ascii_lowercase();
+        if !name.starts_with("x-amz-") || request.headers().contains_key(&name) {
+            continue;
+        }
+        let header = HeaderName::try_from(&name).ok().zip(HeaderValue::try_from(&*value).ok());
+        let (name, value) = header.ok_or_else(|| {
+            s3_error!(InvalidArgument, "a parameter of the address is not fit for a header")
+        })?;
+        request.headers_mut().insert(name, value);
+    }
+    Ok(())
+}
+
+/// An entity tag whose quotes are missing, or one of them, as S3 takes it.
+fn requoted(tag: &HeaderValue) -> Option<HeaderValue> {
+    let tag = tag.to_str().ok()?.trim();
+    let bare = tag.trim_matches('"');
+    if bare == "*" || bare.contains(['"', ',', ' ']) {
+        return None;
+    }
+    HeaderValue::try_from(format!("\"{bare}\"")).ok()
 }
 
 fn asks_for_attributes(query: &str) -> bool {

@@ -21,7 +21,9 @@ pub(crate) use self::{
     buckets::{bucket, create_bucket, delete_bucket, list_buckets},
     listing::{Listed, ListedUpload, UploadsQuery, list, list_uploads},
     parts::{ObjectParts, body, bytes_of_part, parts_of},
-    settings::{Setting, delete_setting, document, next_in_sequence, put_setting, setting, tag},
+    settings::{
+        Setting, delete_setting, document, grant, next_in_sequence, put_setting, setting, tag,
+    },
     uploads::{
         Complete, ListedPart, NewPart, NewUpload, Part, Upload, abort_upload, complete_upload,
         completed, create_upload, list_parts, put_part, upload,

@@ -9,7 +9,7 @@ use cpe_swf::Timestamp;
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::{checksums::Checksum, error::StoreError, tags::Tags};
+use super::{acl::Grants, checksums::Checksum, error::StoreError, tags::Tags};
 
 pub(crate) const MAX_KEY: usize = 1024;
 pub(crate) const MAX_METADATA: usize = 2048;
@@ -56,6 +56,14 @@ impl EntityTag {
     }
 }
 
+/// How a client wants an object to be encrypted: told again, and not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Encryption {
+    pub(crate) algorithm: String,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) bucket_key: Option<bool>,
+}
+
 /// What a client says about an object, kept and given back as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -76,7 +84,10 @@ pub(crate) struct Headers {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) website_redirect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) encryption: Option<String>,
+    pub(crate) encryption: Option<Encryption>,
+    /// Who was granted what. None: the owner everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) acl: Option<Grants>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Tags::is_empty")]
@@ -108,12 +119,15 @@ impl Headers {
             &self.content_encoding,
             &self.content_language,
             &self.website_redirect,
-            &self.encryption,
         ];
-        if texts.iter().copied().flatten().map(String::len).sum::<usize>() > MAX_HEADERS {
+        let encryption = self.encryption.as_ref();
+        let encryption = encryption.map(|it| [Some(&it.algorithm), it.kms_key.as_ref()]);
+        let encryption = encryption.into_iter().flatten().flatten();
+        let texts: Vec<_> = texts.into_iter().flatten().chain(encryption).collect();
+        if texts.iter().map(|text| text.len()).sum::<usize>() > MAX_HEADERS {
             return Err(StoreError::InvalidRequest("the headers exceed 8 KB"));
         }
-        if texts.into_iter().flatten().any(|text| HeaderValue::from_str(text).is_err()) {
+        if texts.into_iter().any(|text| HeaderValue::from_str(text).is_err()) {
             return Err(StoreError::InvalidArgument("a header has characters that HTTP forbids"));
         }
         self.content_type.get_or_insert_with(|| DEFAULT_CONTENT_TYPE.to_owned());
@@ -328,5 +342,5 @@ pub(crate) fn bytes_of(range: ByteRange, size: u64) -> Result<Range<u64>, StoreE
         }
         ByteRange::Suffix(length) => size.saturating_sub(length)..size,
     };
-    if bytes.is_empty() { Err(StoreError::InvalidRange { size }) } else { Ok(bytes) }
+    if bytes.is_empty() { Err(StoreError::InvalidRange { range, size }) } else { Ok(bytes) }
 }

@@ -8,7 +8,8 @@ use super::{
     error::StoreError,
     index::{self, Complete, ListedUpload, NewPart, NewUpload, Part, Upload, UploadsQuery},
     model::{
-        self, EntityTag, Headers, MAX_LIST, MAX_PARTS, MAX_PUT, Page, ReadConditions, check_key,
+        self, Encryption, EntityTag, Headers, MAX_LIST, MAX_PARTS, MAX_PUT, Page, ReadConditions,
+        check_key,
     },
     objects::{Objects, Stored},
     receive::{Announced, Body, Incoming, Receive},
@@ -22,6 +23,8 @@ pub(crate) struct StoredPart {
     pub(crate) modified: cpe_swf::Timestamp,
     /// The upload's checksum, or the one that came with the part.
     pub(crate) checksum: Option<Checksum>,
+    /// That of the upload.
+    pub(crate) encryption: Option<Encryption>,
 }
 
 /// Which bytes of which object are to be a part.
@@ -60,11 +63,9 @@ impl Objects {
         part: Incoming,
     ) -> Result<StoredPart, StoreError> {
         if !(1..=MAX_PARTS).contains(&number) {
-            return Err(StoreError::InvalidArgument(
-                "Part number must be an integer between 1 and 10000, inclusive",
-            ));
+            return Err(StoreError::part_number(number));
         }
-        let plan = self.upload(at, id).await?.plan;
+        let Upload { plan, headers, .. } = self.upload(at, id).await?;
         let Incoming { body, announced } = part;
         if let Some(checksum) = &announced.checksum
             && plan.asked
@@ -88,7 +89,8 @@ impl Objects {
             let modified = write.now;
             let part = NewPart { number, size, etag, modified, checksum, file: file_id };
             write.orphans.extend(index::put_part(write.db, &at, &id, &part)?);
-            Ok(StoredPart { etag: part.etag, modified, checksum: told })
+            let encryption = headers.encryption;
+            Ok(StoredPart { etag: part.etag, modified, checksum: told, encryption })
         })
         .await
     }

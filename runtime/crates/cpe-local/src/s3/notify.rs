@@ -218,7 +218,7 @@ impl Objects {
 
     pub(crate) async fn notifications(&self, bucket: &str) -> Result<Vec<Rule>, StoreError> {
         match self.setting(bucket, Setting::Notifications).await {
-            Err(StoreError::NoSuchSetting(_)) => Ok(Vec::new()),
+            Err(StoreError::NoSuchSetting { .. }) => Ok(Vec::new()),
             rules => rules,
         }
     }

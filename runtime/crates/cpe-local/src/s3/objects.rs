@@ -13,12 +13,13 @@ use futures::{Stream, StreamExt, stream};
 use rusqlite::Connection;
 
 use super::{
-    checksums::{Algorithm, Checksum},
+    acl::Grants,
+    checksums::{Algorithm, Checksum, ChecksumKind, Hashing},
     error::StoreError,
     files::{Files, Pinned},
     index::{self, Listed, NewBody, NewObject, Piece, Source},
     model::{
-        self, Bucket, EntityTag, Headers, ListQuery, MAX_LIST, MAX_PUT, Object, Page,
+        self, Bucket, Encryption, EntityTag, Headers, ListQuery, MAX_LIST, MAX_PUT, Object, Page,
         ReadConditions, Wanted, WriteCondition, bytes_of, check_bucket_name, check_key,
     },
     receive::{Announced, Body, BodyStream, INLINE, Receive},
@@ -63,6 +64,7 @@ pub(crate) struct Stored {
     pub(crate) modified: Timestamp,
     pub(crate) size: u64,
     pub(crate) checksum: Option<Checksum>,
+    pub(crate) encryption: Option<Encryption>,
 }
 
 pub(crate) type BodyOut = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
@@ -91,8 +93,13 @@ pub(crate) struct Copy {
     pub(crate) headers: Option<Headers>,
     /// What replaces the source's tags, if anything.
     pub(crate) tags: Option<Tags>,
-    pub(crate) encryption: Option<String>,
+    /// Not taken over from the source, whatever else is.
+    pub(crate) website_redirect: Option<String>,
+    pub(crate) acl: Option<Grants>,
+    pub(crate) encryption: Option<Encryption>,
     pub(crate) storage_class: Option<String>,
+    /// Which checksum the copy is to have, if not that of the source.
+    pub(crate) checksum: Option<Algorithm>,
 }
 
 impl Objects {
@@ -157,10 +164,14 @@ impl Objects {
     pub(crate) async fn list_buckets(
         &self,
         prefix: String,
+        region: Option<String>,
         after: Option<String>,
         max: usize,
     ) -> Result<(Vec<Bucket>, bool), StoreError> {
-        self.read(move |db| index::list_buckets(db, &prefix, after.as_deref(), max)).await
+        self.read(move |db| {
+            index::list_buckets(db, &prefix, region.as_deref(), after.as_deref(), max)
+        })
+        .await
     }
 
     pub(crate) async fn head(
@@ -255,7 +266,7 @@ impl Objects {
         &self,
         from: &ObjectAddress,
         to: &ObjectAddress,
-        copy: Copy,
+        mut copy: Copy,
     ) -> Result<Stored, StoreError> {
         check_key(from)?;
         check_key(to)?;
@@ -264,29 +275,35 @@ impl Objects {
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
             ));
         }
-        let Copy { from_conditions, condition, headers, tags, encryption, storage_class } = copy;
-        let headers = headers.map(Headers::checked).transpose()?;
-        let storage_class = model::storage_class(storage_class)?;
+        let summed = match copy.checksum {
+            Some(algorithm) => self.sum(from, &copy.from_conditions, algorithm).await?,
+            None => None,
+        };
+        let storage_class = model::storage_class(copy.storage_class.clone())?;
         let (from, to) = (from.clone(), to.clone());
         self.write(move |write| {
             let source = index::object(write.db, &from)?;
-            from_conditions.check(&source).map_err(StoreError::of_source)?;
+            copy.from_conditions.check(&source).map_err(StoreError::of_source)?;
             if source.size > MAX_PUT {
                 return Err(StoreError::InvalidRequest(
                     "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
                 ));
             }
             let body = index::body(write.db, &source)?;
-            let mut headers = headers.unwrap_or_else(|| source.headers.clone());
-            headers.tags = tags.unwrap_or(source.headers.tags);
-            headers.encryption = encryption.or(headers.encryption);
+            let checksum = match summed {
+                Some((etag, checksum)) if etag == source.etag => Some(checksum),
+                Some(_) => return Err(StoreError::Changing),
+                None => source.checksum.clone(),
+            };
+            let condition = std::mem::take(&mut copy.condition);
+            let headers = copy.headers_for(source.headers)?;
             let new = NewObject {
                 body,
                 size: source.size,
                 etag: source.etag,
                 modified: write.now,
                 storage_class,
-                checksum: source.checksum,
+                checksum,
                 headers,
             };
             write.orphans.extend(index::put(write.db, &to, &new, &condition)?);
@@ -294,6 +311,28 @@ impl Objects {
             Ok(new.into())
         })
         .await
+    }
+
+    /// The checksum of an object's bytes, with the tag that it had; `None` if it has that one.
+    async fn sum(
+        &self,
+        at: &ObjectAddress,
+        conditions: &ReadConditions,
+        algorithm: Algorithm,
+    ) -> Result<Option<(EntityTag, Checksum)>, StoreError> {
+        let got = self.get(at, Wanted::All, conditions.clone()).await;
+        let Got { found: Found { object, .. }, mut body } = got.map_err(StoreError::of_source)?;
+        let has = |checksum: &Checksum| {
+            checksum.algorithm == algorithm && checksum.kind == ChecksumKind::FullObject
+        };
+        if object.checksum.as_ref().is_some_and(has) {
+            return Ok(None);
+        }
+        let mut hashing = Hashing::new(&[algorithm]);
+        while let Some(piece) = body.next().await {
+            hashing.update(&piece?);
+        }
+        Ok(hashing.finish().of(algorithm).map(|checksum| (object.etag, checksum)))
     }
 
     pub(crate) async fn delete(
@@ -337,8 +376,20 @@ impl Objects {
 }
 
 impl Copy {
+    /// The headers of the copy, given those of the source.
+    fn headers_for(self, source: Headers) -> Result<Headers, StoreError> {
+        let encryption = self.encryption.or_else(|| source.encryption.clone());
+        let tags = self.tags.unwrap_or_else(|| source.tags.clone());
+        let headers = self.headers.unwrap_or(source);
+        let (website_redirect, acl) = (self.website_redirect, self.acl);
+        Headers { website_redirect, acl, encryption, tags, ..headers }.checked()
+    }
+
     fn changes_nothing(&self) -> bool {
-        self.headers.is_none() && self.storage_class.is_none() && self.encryption.is_none()
+        self.headers.is_none()
+            && self.storage_class.is_none()
+            && self.encryption.is_none()
+            && self.website_redirect.is_none()
     }
 }
 
@@ -360,14 +411,15 @@ fn find(
 
 impl From<NewObject> for Stored {
     fn from(new: NewObject) -> Self {
-        Self { etag: new.etag, modified: new.modified, size: new.size, checksum: new.checksum }
+        let NewObject { etag, modified, size, checksum, headers, .. } = new;
+        Self { etag, modified, size, checksum, encryption: headers.encryption }
     }
 }
 
 impl From<Object> for Stored {
     fn from(object: Object) -> Self {
-        let Object { etag, modified, size, checksum, .. } = object;
-        Self { etag, modified, size, checksum }
+        let Object { etag, modified, size, checksum, headers, .. } = object;
+        Self { etag, modified, size, checksum, encryption: headers.encryption }
     }
 }
 

@@ -13,7 +13,9 @@ use super::{
     checksums::{Algorithm, ChecksumKind, ChecksumPlan},
     error::StoreError,
     index::{Complete, ListedPart},
-    model::{EntityTag, Entry, Headers, ListQuery, Object, ReadConditions, WriteCondition},
+    model::{
+        Encryption, EntityTag, Entry, Headers, ListQuery, Object, ReadConditions, WriteCondition,
+    },
     objects::{Copy, DEFAULT_REGION, Objects, Put},
     receive::{Announced, BodyStream, Incoming},
 };
@@ -169,7 +171,11 @@ fn headers_of(options: PutOptions) -> (Headers, Option<String>) {
     let headers = Headers {
         content_type: options.content_type,
         metadata: options.metadata,
-        encryption: options.encrypt.then(|| "AES256".to_owned()),
+        encryption: options.encrypt.then(|| Encryption {
+            algorithm: "AES256".to_owned(),
+            kms_key: None,
+            bucket_key: None,
+        }),
         ..Headers::default()
     };
     (headers, options.storage_class)

@@ -4,6 +4,7 @@
 //! What is asked for and not there (versions, locks, keys of the client's own) is refused:
 //! a client must not believe that it was done.
 
+mod acl;
 mod attributes;
 mod buckets;
 mod convert;
@@ -13,6 +14,7 @@ mod objects;
 mod uploads;
 mod versions;
 
+use http::StatusCode;
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::{index::Setting, objects::Objects};
@@ -36,11 +38,11 @@ type Answer<T> = S3Result<S3Response<T>>;
 #[async_trait::async_trait]
 impl S3 for Service {
     async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> Answer<CreateBucketOutput> {
-        self.make_bucket(req.input).await.map(S3Response::new)
+        self.make_bucket(req).await
     }
 
     async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
-        self.bucket(req.input).await.map(S3Response::new)
+        self.bucket(req.input).await
     }
 
     async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> Answer<DeleteBucketOutput> {
@@ -237,7 +239,10 @@ impl S3 for Service {
         req: S3Request<PutBucketTaggingInput>,
     ) -> Answer<PutBucketTaggingOutput> {
         self.tag_bucket(req.input).await?;
-        Ok(S3Response::new(PutBucketTaggingOutput::default()))
+        let mut response = S3Response::new(PutBucketTaggingOutput::default());
+        // `s3s` would say 200; the front takes this instead.
+        response.extensions.insert(StatusCode::NO_CONTENT);
+        Ok(response)
     }
 
     async fn get_bucket_tagging(
@@ -328,9 +333,7 @@ impl S3 for Service {
         &self,
         req: S3Request<PutPublicAccessBlockInput>,
     ) -> Answer<PutPublicAccessBlockOutput> {
-        let PutPublicAccessBlockInput { bucket, public_access_block_configuration: block, .. } =
-            req.input;
-        self.objects.put_setting(&bucket, Setting::PublicAccess, &block).await?;
+        self.block_public_access(req.input).await?;
         Ok(S3Response::new(PutPublicAccessBlockOutput::default()))
     }
 

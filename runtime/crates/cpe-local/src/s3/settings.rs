@@ -4,6 +4,7 @@ use cpe_ports::ObjectAddress;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    acl::Grants,
     error::StoreError,
     index::{self, ObjectParts, Setting},
     model::{MAX_LIST, Object, check_key},
@@ -29,8 +30,11 @@ impl Objects {
         which: Setting,
     ) -> Result<T, StoreError> {
         let bucket = bucket.to_owned();
-        let document = self.read(move |db| index::setting(db, &bucket, which)).await?;
-        index::from_json(&document.ok_or(StoreError::NoSuchSetting(which))?)
+        let document = self.read(move |db| {
+            let document = index::setting(db, &bucket, which)?;
+            document.ok_or(StoreError::NoSuchSetting { bucket, which })
+        });
+        index::from_json(&document.await?)
     }
 
     pub(crate) async fn delete_setting(
@@ -59,6 +63,17 @@ impl Objects {
             Ok(())
         })
         .await
+    }
+
+    /// Says who is granted what of an object.
+    pub(crate) async fn grant(
+        &self,
+        at: &ObjectAddress,
+        acl: Option<Grants>,
+    ) -> Result<(), StoreError> {
+        check_key(at)?;
+        let at = at.clone();
+        self.write(move |write| index::grant(write.db, &at, acl)).await
     }
 
     /// An object and its parts after `after` by number, at most 1,000.

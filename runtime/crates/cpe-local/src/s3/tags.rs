@@ -27,7 +27,10 @@ pub(crate) fn checked(
             return Err(StoreError::InvalidTag("The TagValue you have provided is invalid"));
         }
         if name.to_ascii_lowercase().starts_with("aws:") {
-            return Err(StoreError::InvalidTag("System tags cannot be added/updated by requester"));
+            return Err(StoreError::InvalidTag(match most {
+                OF_OBJECT => "Your TagKey cannot be prefixed with aws:",
+                _ => "System tags cannot be added/updated by requester",
+            }));
         }
         if tags.insert(name, value).is_some() {
             return Err(StoreError::InvalidTag("Cannot provide multiple Tags with the same key"));

@@ -50,10 +50,11 @@ pub(crate) fn delete_bucket(db: &Connection, name: &str) -> Result<Vec<FileId>, 
     unnamed(db, orphans)
 }
 
-/// Buckets by name, those after `after`, and whether more follow.
+/// Buckets by name, perhaps of one region, those after `after`, and whether more follow.
 pub(crate) fn list_buckets(
     db: &Connection,
     prefix: &str,
+    region: Option<&str>,
     after: Option<&str>,
     max: usize,
 ) -> Result<(Vec<Bucket>, bool), StoreError> {
@@ -67,6 +68,9 @@ pub(crate) fn list_buckets(
         let bucket = bucket_of(row)?;
         if !bucket.name.starts_with(prefix) {
             break;
+        }
+        if region.is_some_and(|region| region != bucket.region) {
+            continue;
         }
         if buckets.len() == max {
             return Ok((buckets, true));

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::{StoreError, bucket, object, to_json};
-use crate::s3::tags::Tags;
+use crate::s3::{acl::Grants, model::Object, tags::Tags};
 
 /// A document of a bucket. All but the notifications are kept and told, and of no effect here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub(crate) enum Setting {
     PublicAccess,
     Ownership,
     Notifications,
+    Acl,
 }
 
 impl Setting {
@@ -29,6 +30,7 @@ impl Setting {
             Self::PublicAccess => "public-access",
             Self::Ownership => "ownership",
             Self::Notifications => "notifications",
+            Self::Acl => "acl",
         }
     }
 }
@@ -88,6 +90,21 @@ pub(crate) fn delete_setting(
 pub(crate) fn tag(db: &Connection, at: &ObjectAddress, tags: Tags) -> Result<(), StoreError> {
     let mut object = object(db, at)?;
     object.headers.tags = tags;
+    write_headers(db, &object)
+}
+
+/// Says who is granted what of an object, which is no change of it either.
+pub(crate) fn grant(
+    db: &Connection,
+    at: &ObjectAddress,
+    acl: Option<Grants>,
+) -> Result<(), StoreError> {
+    let mut object = object(db, at)?;
+    object.headers.acl = acl;
+    write_headers(db, &object)
+}
+
+fn write_headers(db: &Connection, object: &Object) -> Result<(), StoreError> {
     db.prepare_cached("UPDATE s3_object SET headers = ? WHERE id = ?")?
         .execute(params![to_json(&object.headers), object.id])?;
     Ok(())

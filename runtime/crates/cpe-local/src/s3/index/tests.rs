@@ -332,7 +332,7 @@ fn buckets_are_listed_by_pages() {
     }
     assert!(!create_bucket(&db, "music", "us-east-1", NOW).unwrap());
     let list = |prefix, after, max| {
-        let (buckets, more) = list_buckets(&db, prefix, after, max).unwrap();
+        let (buckets, more) = list_buckets(&db, prefix, None, after, max).unwrap();
         (buckets.into_iter().map(|bucket| bucket.name).collect::<Vec<_>>().join(" "), more)
     };
     assert_eq!(list("", None, 10), ("backup media movies music".to_owned(), false));

@@ -28,7 +28,7 @@ pub(crate) struct Upload {
     seq: i64,
     pub(crate) storage_class: String,
     pub(crate) plan: ChecksumPlan,
-    headers: Headers,
+    pub(crate) headers: Headers,
 }
 
 #[derive(Debug)]
@@ -106,7 +106,8 @@ pub(crate) fn upload(
         )?
         .query_row(params![id.0, bucket, at.key.as_bytes()], |row| row.try_into())
         .optional()?;
-    let (seq, storage_class, plan, headers) = row.ok_or(StoreError::NoSuchUpload)?;
+    let (seq, storage_class, plan, headers) =
+        row.ok_or_else(|| StoreError::NoSuchUpload(id.0.clone()))?;
     Ok(Upload { seq, storage_class, plan: from_json(&plan)?, headers: from_json(&headers)? })
 }
 

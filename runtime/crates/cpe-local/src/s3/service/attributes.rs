@@ -1,20 +1,18 @@
-//! What else there is to know of an object: attributes, parts, tags, and who may read it.
+//! What else there is to know of an object: attributes, parts, tags.
 
 use cpe_ports::ObjectAddress;
 use s3s::{
     S3Response, S3Result,
     dto::{
-        DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectAclInput, GetObjectAclOutput,
-        GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
-        GetObjectTaggingInput, GetObjectTaggingOutput, Grant, Grantee, ObjectAttributes,
-        ObjectPart, Permission, PutObjectAclInput, PutObjectAclOutput, PutObjectTaggingInput,
-        PutObjectTaggingOutput, StorageClass, Tag, Tagging, Type,
+        DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectAttributesInput,
+        GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectTaggingInput,
+        GetObjectTaggingOutput, ObjectAttributes, ObjectPart, PutObjectTaggingInput,
+        PutObjectTaggingOutput, StorageClass, Tag, Tagging,
     },
 };
 
 use super::{
-    OWNER, Service,
-    buckets::owner,
+    Service,
     convert::{etag, no_version, page_size, refuse, signed, sums, timestamp},
 };
 use crate::s3::{
@@ -48,7 +46,7 @@ impl Service {
             checksum: object
                 .checksum
                 .filter(|_| wants(ObjectAttributes::CHECKSUM))
-                .map(|checksum| sums(Some(checksum))),
+                .map(|checksum| sums(Some(checksum.without_count()))),
             e_tag: wants(ObjectAttributes::ETAG).then(|| etag(&object.etag)),
             last_modified: Some(timestamp(object.modified)),
             object_parts: parts,
@@ -88,42 +86,7 @@ impl Service {
         self.objects.tag(&ObjectAddress::new(input.bucket, input.key), None).await?;
         Ok(DeleteObjectTaggingOutput::default())
     }
-
-    pub(super) async fn object_acl(
-        &self,
-        input: GetObjectAclInput,
-    ) -> S3Result<GetObjectAclOutput> {
-        no_version(input.version_id.as_deref())?;
-        let at = ObjectAddress::new(input.bucket, input.key);
-        self.objects.head(&at, &ReadConditions::default()).await?;
-        Ok(GetObjectAclOutput {
-            grants: Some(vec![full_control()]),
-            owner: Some(owner()),
-            request_charged: None,
-        })
-    }
-
-    /// Takes a canned list, which changes nothing: whoever reaches the port may do anything.
-    pub(super) async fn set_object_acl(
-        &self,
-        input: PutObjectAclInput,
-    ) -> S3Result<PutObjectAclOutput> {
-        no_version(input.version_id.as_deref())?;
-        refuse([
-            (input.access_control_policy.is_some(), GRANTS),
-            (input.grant_full_control.is_some(), GRANTS),
-            (input.grant_read.is_some(), GRANTS),
-            (input.grant_read_acp.is_some(), GRANTS),
-            (input.grant_write.is_some(), GRANTS),
-            (input.grant_write_acp.is_some(), GRANTS),
-        ])?;
-        let at = ObjectAddress::new(input.bucket, input.key);
-        self.objects.head(&at, &ReadConditions::default()).await?;
-        Ok(PutObjectAclOutput::default())
-    }
 }
-
-pub(super) const GRANTS: &str = "granting to others (canned access control lists are taken)";
 
 const KNOWN: [&str; 5] = [
     ObjectAttributes::CHECKSUM,
@@ -132,20 +95,6 @@ const KNOWN: [&str; 5] = [
     ObjectAttributes::OBJECT_SIZE,
     ObjectAttributes::STORAGE_CLASS,
 ];
-
-pub(super) fn full_control() -> Grant {
-    let grantee = Grantee {
-        display_name: None,
-        email_address: None,
-        id: Some(OWNER.to_owned()),
-        type_: Type::from_static(Type::CANONICAL_USER),
-        uri: None,
-    };
-    Grant {
-        grantee: Some(grantee),
-        permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
-    }
-}
 
 /// Takes the tags of a document.
 pub(super) fn taken(tagging: Tagging, most: usize) -> Result<Tags, StoreError> {

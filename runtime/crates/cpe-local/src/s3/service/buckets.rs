@@ -1,8 +1,9 @@
 //! Buckets, and the lists of what is in them.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use s3s::{
-    S3Result,
+    S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
     dto::{
         Bucket, BucketLocationConstraint, ChecksumAlgorithm, ChecksumType, CommonPrefix,
         CreateBucketInput, CreateBucketOutput, GetBucketLocationInput, GetBucketLocationOutput,
@@ -14,41 +15,79 @@ use s3s::{
 
 use super::{
     OWNER, Service,
+    acl::Asked,
     convert::{Names, etag, page_size, refuse, signed, timestamp},
 };
 use crate::s3::{
     error::StoreError,
-    index::Listed,
+    front::SignedRegion,
+    index::{Listed, Setting},
     model::{Entry, ListQuery, MAX_LIST, Page, region},
     objects::DEFAULT_REGION,
 };
 
 /// S3 lists at most so many buckets at once.
 const MAX_BUCKETS: usize = 10_000;
+const ACCOUNT: &str = "123456789012";
+const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
 impl Service {
     pub(super) async fn make_bucket(
         &self,
-        input: CreateBucketInput,
-    ) -> S3Result<CreateBucketOutput> {
+        req: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let S3Request { input, extensions, headers, .. } = req;
         refuse([(input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
         let constraint =
             input.create_bucket_configuration.and_then(|wanted| wanted.location_constraint);
-        let region = match constraint.as_ref().map(BucketLocationConstraint::as_str) {
-            None | Some("") => DEFAULT_REGION,
-            Some(constraint) => region(constraint)?,
+        let constraint = constraint.as_ref().map(BucketLocationConstraint::as_str);
+        let constraint = constraint.filter(|constraint| !constraint.is_empty());
+        if let Some(SignedRegion(signed)) = extensions.get::<SignedRegion>() {
+            check_place(signed, constraint)?;
+        }
+        let region = constraint.map_or(Ok(DEFAULT_REGION), region)?;
+        if headers.get("x-amz-bucket-namespace").is_some_and(|it| it == "account-regional") {
+            check_namespace(&input.bucket, region)?;
+        }
+        let asked = Asked {
+            canned: input.acl.map(|acl| acl.as_str().to_owned()),
+            full_control: input.grant_full_control,
+            read: input.grant_read,
+            read_acp: input.grant_read_acp,
+            write: input.grant_write,
+            write_acp: input.grant_write_acp,
+            document: None,
         };
+        let grants = asked.take()?;
         let made = self.objects.create_bucket(&input.bucket, region).await?;
         // Where S3 began, making one's own bucket again is no error; elsewhere it is.
-        if !made && region != DEFAULT_REGION {
+        if !made
+            && (region != DEFAULT_REGION
+                || self.objects.bucket(&input.bucket).await?.region != DEFAULT_REGION)
+        {
             return Err(StoreError::BucketAlreadyOwnedByYou(input.bucket).into());
         }
-        Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
+        if let Some(grants) = grants {
+            self.objects.put_setting(&input.bucket, Setting::Acl, &grants).await?;
+        }
+        let location = Some(format!("/{}", input.bucket));
+        let mut response = S3Response::new(CreateBucketOutput { location });
+        // `s3s` has no field for it.
+        let arn = HeaderValue::try_from(format!("arn:aws:s3:::{}", input.bucket));
+        response.headers.extend(arn.ok().map(|arn| (BUCKET_ARN, arn)));
+        Ok(response)
     }
 
-    pub(super) async fn bucket(&self, input: HeadBucketInput) -> S3Result<HeadBucketOutput> {
+    pub(super) async fn bucket(
+        &self,
+        input: HeadBucketInput,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         let bucket = self.objects.bucket(&input.bucket).await?;
-        Ok(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() })
+        let bucket_region = Some(bucket.region);
+        let head = HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() };
+        let mut response = S3Response::new(head);
+        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        Ok(response)
     }
 
     pub(super) async fn location(
@@ -65,7 +104,8 @@ impl Service {
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.as_deref().map(from_token).transpose()?;
         let max = page_size("max-buckets", input.max_buckets, MAX_BUCKETS)?;
-        let (buckets, more) = self.objects.list_buckets(prefix, after, max).await?;
+        let region = input.bucket_region;
+        let (buckets, more) = self.objects.list_buckets(prefix, region, after, max).await?;
         let last = buckets.last().filter(|_| more).map(|bucket| to_token(&bucket.name));
         let buckets = buckets
             .into_iter()
@@ -149,6 +189,26 @@ impl Service {
     }
 }
 
+/// Outside of its first region S3 makes buckets only where the request goes.
+fn check_place(signed: &str, constraint: Option<&str>) -> Result<(), StoreError> {
+    if signed == DEFAULT_REGION || constraint == Some(signed) {
+        return Ok(());
+    }
+    let place = constraint.unwrap_or("unspecified").chars().take(64).collect();
+    Err(StoreError::IllegalLocationConstraint(place))
+}
+
+/// A bucket in the account's own namespace says so by the end of its name.
+fn check_namespace(bucket: &str, region: &str) -> S3Result<()> {
+    if bucket.ends_with(&format!("-{ACCOUNT}-{region}-an")) {
+        return Ok(());
+    }
+    let mut error = S3Error::new(S3ErrorCode::Custom("InvalidNamespaceHeader".into()));
+    error.set_status_code(StatusCode::BAD_REQUEST);
+    error.set_message(format!("the bucket's name must end with -{ACCOUNT}-{region}-an"));
+    Err(error)
+}
+
 pub(super) fn entries(
     page: Page<Listed>,
     names: &Names,
@@ -195,5 +255,9 @@ fn to_token(name: &str) -> String {
 
 fn from_token(token: &str) -> Result<String, StoreError> {
     let name = URL_SAFE_NO_PAD.decode(token).ok().and_then(|name| String::from_utf8(name).ok());
-    name.ok_or(StoreError::InvalidArgument("the continuation token is none of ours"))
+    name.filter(|name| !name.is_empty()).ok_or_else(|| StoreError::BadArgument {
+        name: "continuation-token",
+        value: token.chars().take(100).collect(),
+        why: "The continuation token provided is incorrect",
+    })
 }

@@ -16,7 +16,7 @@ use crate::s3::{
     aws_chunked::Trailers,
     checksums::{Algorithm, Checksum, ChecksumKind},
     error::StoreError,
-    model::{EntityTag, EntityTags, ReadConditions, WriteCondition, url_encoded},
+    model::{Encryption, EntityTag, EntityTags, ReadConditions, WriteCondition, url_encoded},
     receive::{Announced, AnnouncedChecksum, ChecksumValue, Incoming},
     tags::{self, Tags},
 };
@@ -75,6 +75,26 @@ pub(super) fn read_conditions(
     }
 }
 
+/// How an object is to be encrypted.
+pub(super) fn encryption(
+    algorithm: Option<dto::ServerSideEncryption>,
+    kms_key: Option<String>,
+    bucket_key: Option<bool>,
+) -> Option<Encryption> {
+    let algorithm = algorithm?.as_str().to_owned();
+    Some(Encryption { algorithm, kms_key, bucket_key })
+}
+
+/// The fields of an answer that tell it.
+pub(super) fn told(
+    encryption: Option<Encryption>,
+) -> (Option<dto::ServerSideEncryption>, Option<String>, Option<bool>) {
+    let Some(Encryption { algorithm, kms_key, bucket_key }) = encryption else {
+        return (None, None, None);
+    };
+    (Some(algorithm.into()), kms_key, bucket_key)
+}
+
 pub(super) fn range(range: dto::Range) -> ByteRange {
     match range {
         dto::Range::Int { first, last } => ByteRange::From { first, last },
@@ -100,11 +120,22 @@ pub(super) fn source(source: CopySource) -> S3Result<ObjectAddress> {
     }
 }
 
+/// Bytes of every version's id; what is longer or shorter can be none.
+const VERSION_ID: usize = 32;
+
 /// Without versioning there is one version of each object, and S3 calls it `null`.
 pub(super) fn no_version(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("" | "null") => Ok(()),
-        Some(version) => Err(StoreError::NoSuchVersion(version.chars().take(100).collect()).into()),
+        Some(version) if version.len() == VERSION_ID => {
+            Err(StoreError::NoSuchVersion(version.to_owned()).into())
+        }
+        Some(version) => Err(StoreError::BadArgument {
+            name: "versionId",
+            value: version.chars().take(100).collect(),
+            why: "Invalid version id specified",
+        }
+        .into()),
     }
 }
 

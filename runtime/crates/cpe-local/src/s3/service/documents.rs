@@ -4,20 +4,19 @@
 use s3s::{
     S3Result,
     dto::{
-        BucketLifecycleConfiguration, CORSConfiguration, GetBucketAclInput, GetBucketAclOutput,
-        GetBucketCorsOutput, GetBucketLifecycleConfigurationOutput,
-        GetBucketOwnershipControlsOutput, GetBucketPolicyOutput, GetBucketTaggingOutput,
-        GetPublicAccessBlockOutput, OwnershipControls, OwnershipControlsRule, PutBucketAclInput,
-        PutBucketAclOutput, PutBucketLifecycleConfigurationInput, PutBucketPolicyInput,
-        PutBucketTaggingInput,
+        BucketLifecycleConfiguration, CORSConfiguration, GetBucketCorsOutput,
+        GetBucketLifecycleConfigurationOutput, GetBucketOwnershipControlsOutput,
+        GetBucketPolicyOutput, GetBucketTaggingOutput, GetPublicAccessBlockOutput,
+        OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration,
+        PutBucketLifecycleConfigurationInput, PutBucketPolicyInput, PutBucketTaggingInput,
+        PutPublicAccessBlockInput,
     },
+    s3_error,
 };
 
 use super::{
     Service,
-    attributes::{GRANTS, full_control, shown, taken},
-    buckets::owner,
-    convert::refuse,
+    attributes::{shown, taken},
 };
 use crate::s3::{
     error::StoreError,
@@ -27,36 +26,16 @@ use crate::s3::{
 
 const MAX_POLICY: usize = 20 << 10;
 const MAX_CORS_RULES: usize = 100;
+/// What a CORS rule can allow.
+const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "POST", "DELETE"];
 const MAX_LIFECYCLE_RULES: usize = 1_000;
 
 impl Service {
-    pub(super) async fn bucket_acl(
-        &self,
-        input: GetBucketAclInput,
-    ) -> S3Result<GetBucketAclOutput> {
-        self.objects.bucket(&input.bucket).await?;
-        Ok(GetBucketAclOutput { grants: Some(vec![full_control()]), owner: Some(owner()) })
-    }
-
-    /// Takes a canned list, which changes nothing: whoever reaches the port may do anything.
-    pub(super) async fn set_bucket_acl(
-        &self,
-        input: PutBucketAclInput,
-    ) -> S3Result<PutBucketAclOutput> {
-        refuse([
-            (input.access_control_policy.is_some(), GRANTS),
-            (input.grant_full_control.is_some(), GRANTS),
-            (input.grant_read.is_some(), GRANTS),
-            (input.grant_read_acp.is_some(), GRANTS),
-            (input.grant_write.is_some(), GRANTS),
-            (input.grant_write_acp.is_some(), GRANTS),
-        ])?;
-        self.objects.bucket(&input.bucket).await?;
-        Ok(PutBucketAclOutput::default())
-    }
-
     pub(super) async fn tag_bucket(&self, input: PutBucketTaggingInput) -> S3Result<()> {
         let tags = taken(input.tagging, tags::OF_BUCKET)?;
+        if tags.is_empty() {
+            return Ok(self.objects.delete_setting(&input.bucket, Setting::Tags).await?);
+        }
         Ok(self.objects.put_setting(&input.bucket, Setting::Tags, &tags).await?)
     }
 
@@ -78,6 +57,13 @@ impl Service {
     pub(super) async fn set_cors(&self, bucket: &str, cors: &CORSConfiguration) -> S3Result<()> {
         if !(1..=MAX_CORS_RULES).contains(&cors.cors_rules.len()) {
             return Err(StoreError::MalformedXml("a CORS configuration has 1 to 100 rules").into());
+        }
+        let mut methods = cors.cors_rules.iter().flat_map(|rule| &rule.allowed_methods);
+        if let Some(method) = methods.find(|method| !METHODS.contains(&method.as_str())) {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Found unsupported HTTP method in CORS config. Unsupported method is {method}"
+            ));
         }
         Ok(self.objects.put_setting(bucket, Setting::Cors, cors).await?)
     }
@@ -111,8 +97,28 @@ impl Service {
         })
     }
 
+    pub(super) async fn block_public_access(
+        &self,
+        input: PutPublicAccessBlockInput,
+    ) -> S3Result<()> {
+        let block = input.public_access_block_configuration;
+        if block == PublicAccessBlockConfiguration::default() {
+            let why = "Must specify at least one configuration.";
+            return Err(StoreError::InvalidRequest(why).into());
+        }
+        Ok(self.objects.put_setting(&input.bucket, Setting::PublicAccess, &block).await?)
+    }
+
     pub(super) async fn public_access(&self, bucket: &str) -> S3Result<GetPublicAccessBlockOutput> {
-        let block = self.objects.setting(bucket, Setting::PublicAccess).await?;
+        let block: PublicAccessBlockConfiguration =
+            self.objects.setting(bucket, Setting::PublicAccess).await?;
+        let told = |blocked: Option<bool>| Some(blocked.unwrap_or_default());
+        let block = PublicAccessBlockConfiguration {
+            block_public_acls: told(block.block_public_acls),
+            block_public_policy: told(block.block_public_policy),
+            ignore_public_acls: told(block.ignore_public_acls),
+            restrict_public_buckets: told(block.restrict_public_buckets),
+        };
         Ok(GetPublicAccessBlockOutput { public_access_block_configuration: Some(block) })
     }
 

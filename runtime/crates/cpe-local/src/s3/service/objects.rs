@@ -20,9 +20,10 @@ use s3s::{
 
 use super::{
     Service,
+    acl::Asked,
     convert::{
-        Upload, etag, instant, no_version, range, read_conditions, refuse, signed, source, sums,
-        tags_of, timestamp, write_condition,
+        Upload, algorithm, encryption, etag, instant, no_version, range, read_conditions, refuse,
+        signed, source, sums, tags_of, timestamp, told, write_condition,
     },
 };
 use crate::s3::{
@@ -30,7 +31,6 @@ use crate::s3::{
     model::{EntityTag, Headers, MAX_LIST, MAX_PARTS, Object, STANDARD, Wanted, WriteCondition},
     objects::{Copy, Found, Put},
     receive::Incoming,
-    tags::Tags,
 };
 
 const SSE_C: &str = "encryption with the client's own keys";
@@ -45,7 +45,16 @@ impl Service {
             (input.object_lock_legal_hold_status.is_some(), LOCK),
             (input.write_offset_bytes.is_some(), "appending to objects"),
         ])?;
-        let encryption = input.server_side_encryption.clone();
+        let encryption =
+            encryption(input.server_side_encryption, input.ssekms_key_id, input.bucket_key_enabled);
+        let asked = Asked {
+            canned: input.acl.map(|acl| acl.as_str().to_owned()),
+            full_control: input.grant_full_control,
+            read: input.grant_read,
+            read_acp: input.grant_read_acp,
+            write_acp: input.grant_write_acp,
+            ..Asked::default()
+        };
         let Incoming { body, announced } = Upload {
             body: input.body,
             length: input.content_length,
@@ -72,7 +81,8 @@ impl Service {
                 content_language: input.content_language,
                 expires: input.expires.map(|time| instant(time).as_millis()),
                 website_redirect: input.website_redirect_location,
-                encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
+                encryption,
+                acl: asked.take()?,
                 metadata: input.metadata.into_iter().flatten().collect(),
                 tags: tags_of(input.tagging.as_deref())?,
             },
@@ -83,6 +93,7 @@ impl Service {
         let at = ObjectAddress::new(input.bucket, input.key);
         let stored = self.objects.put(&at, body, put).await?;
         let sums = sums(stored.checksum);
+        let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(stored.encryption);
         Ok(PutObjectOutput {
             checksum_crc32: sums.checksum_crc32,
             checksum_crc32c: sums.checksum_crc32c,
@@ -91,7 +102,9 @@ impl Service {
             checksum_sha256: sums.checksum_sha256,
             checksum_type: sums.checksum_type,
             e_tag: Some(etag(&stored.etag)),
-            server_side_encryption: encryption,
+            server_side_encryption,
+            ssekms_key_id,
+            bucket_key_enabled,
             ..PutObjectOutput::default()
         })
     }
@@ -113,6 +126,7 @@ impl Service {
         let head = head_of(got.found, wanted, is_checked(input.checksum_mode.as_ref()));
         Ok(GetObjectOutput {
             accept_ranges: head.accept_ranges,
+            bucket_key_enabled: head.bucket_key_enabled,
             body: Some(StreamingBlob::from(Body::http_body_unsync(body))),
             cache_control: head.cache_control,
             checksum_crc32: head.checksum_crc32,
@@ -133,6 +147,7 @@ impl Service {
             metadata: head.metadata,
             parts_count: head.parts_count,
             server_side_encryption: head.server_side_encryption,
+            ssekms_key_id: head.ssekms_key_id,
             storage_class: head.storage_class,
             tag_count,
             website_redirect_location: head.website_redirect_location,
@@ -182,7 +197,16 @@ impl Service {
             let why = "x-amz-tagging is taken with x-amz-tagging-directive: REPLACE only";
             return Err(StoreError::InvalidArgument(why).into());
         }
-        let encryption = input.server_side_encryption.clone();
+        let encryption =
+            encryption(input.server_side_encryption, input.ssekms_key_id, input.bucket_key_enabled);
+        let asked = Asked {
+            canned: input.acl.map(|acl| acl.as_str().to_owned()),
+            full_control: input.grant_full_control,
+            read: input.grant_read,
+            read_acp: input.grant_read_acp,
+            write_acp: input.grant_write_acp,
+            ..Asked::default()
+        };
         let headers = Headers {
             content_type: input.content_type,
             cache_control: input.cache_control,
@@ -190,10 +214,8 @@ impl Service {
             content_encoding: input.content_encoding,
             content_language: input.content_language,
             expires: input.expires.map(|time| instant(time).as_millis()),
-            website_redirect: input.website_redirect_location,
-            encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
             metadata: input.metadata.into_iter().flatten().collect(),
-            tags: Tags::new(),
+            ..Headers::default()
         };
         let copy = Copy {
             from_conditions: read_conditions(
@@ -209,13 +231,17 @@ impl Service {
             )?,
             headers: replaces.then_some(headers),
             tags: replaces_tags.then_some(tags),
-            encryption: encryption.as_ref().map(|sse| sse.as_str().to_owned()),
+            website_redirect: input.website_redirect_location,
+            encryption,
+            acl: asked.take()?,
+            checksum: input.checksum_algorithm.as_ref().map(algorithm).transpose()?,
             storage_class: input.storage_class.map(|class| class.as_str().to_owned()),
         };
         let from = source(input.copy_source)?;
         let to = ObjectAddress::new(input.bucket, input.key);
         let stored = self.objects.copy(&from, &to, copy).await?;
         let sums = sums(stored.checksum);
+        let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(stored.encryption);
         Ok(CopyObjectOutput {
             copy_object_result: Some(CopyObjectResult {
                 checksum_crc32: sums.checksum_crc32,
@@ -227,7 +253,9 @@ impl Service {
                 e_tag: Some(etag(&stored.etag)),
                 last_modified: Some(timestamp(stored.modified)),
             }),
-            server_side_encryption: encryption,
+            server_side_encryption,
+            ssekms_key_id,
+            bucket_key_enabled,
             ..CopyObjectOutput::default()
         })
     }
@@ -297,7 +325,9 @@ fn head_of(found: Found, wanted: Wanted, with_checksum: bool) -> HeadObjectOutpu
     // Of a part of an object there is no checksum; a client would compare and fail.
     let sums = sums(checksum.filter(|_| with_checksum && end - first == size));
     let expires = headers.expires.map(cpe_swf::Timestamp::from_millis).map(timestamp);
+    let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(headers.encryption);
     HeadObjectOutput {
+        bucket_key_enabled,
         accept_ranges: Some("bytes".to_owned()),
         cache_control: headers.cache_control,
         checksum_crc32: sums.checksum_crc32,
@@ -317,7 +347,8 @@ fn head_of(found: Found, wanted: Wanted, with_checksum: bool) -> HeadObjectOutpu
         last_modified: Some(timestamp(modified)),
         metadata: Some(headers.metadata.into_iter().collect()),
         parts_count: parts.and_then(|parts| parts.try_into().ok()),
-        server_side_encryption: headers.encryption.map(Into::into),
+        server_side_encryption,
+        ssekms_key_id,
         // Of the ordinary one S3 says nothing.
         storage_class: (storage_class != STANDARD).then(|| StorageClass::from(storage_class)),
         website_redirect_location: headers.website_redirect,
@@ -334,9 +365,7 @@ fn wanted(range: Option<dto::Range>, part: Option<i32>) -> Result<Wanted, StoreE
         (range, None) => Ok(range.map(self::range).into()),
         (None, Some(number)) => match u32::try_from(number) {
             Ok(number) if (1..=MAX_PARTS).contains(&number) => Ok(Wanted::Part(number)),
-            _ => Err(StoreError::InvalidArgument(
-                "Part number must be an integer between 1 and 10000, inclusive",
-            )),
+            _ => Err(StoreError::part_number(number)),
         },
         (Some(_), Some(_)) => Err(StoreError::InvalidRequest(
             "Cannot specify both Range header and partNumber query parameter",

@@ -16,10 +16,11 @@ use s3s::{
 
 use super::{
     OWNER, Service,
+    acl::Asked,
     buckets::{entries_told, owner},
     convert::{
-        Names, Upload, algorithm, checksum, etag, instant, kind, page_size, range, read_conditions,
-        refuse, signed, source, sums, tags_of, timestamp, write_condition,
+        Names, Upload, algorithm, checksum, encryption, etag, instant, kind, page_size, range,
+        read_conditions, refuse, signed, source, sums, tags_of, timestamp, told, write_condition,
     },
 };
 use crate::s3::{
@@ -49,7 +50,17 @@ impl Service {
         .ok_or(StoreError::InvalidRequest(
             "the checksum type is not possible with the checksum algorithm",
         ))?;
-        let encryption = input.server_side_encryption.clone();
+        let encryption =
+            encryption(input.server_side_encryption, input.ssekms_key_id, input.bucket_key_enabled);
+        let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(encryption.clone());
+        let asked = Asked {
+            canned: input.acl.map(|acl| acl.as_str().to_owned()),
+            full_control: input.grant_full_control,
+            read: input.grant_read,
+            read_acp: input.grant_read_acp,
+            write_acp: input.grant_write_acp,
+            ..Asked::default()
+        };
         let headers = Headers {
             content_type: input.content_type,
             cache_control: input.cache_control,
@@ -58,21 +69,24 @@ impl Service {
             content_language: input.content_language,
             expires: input.expires.map(|time| instant(time).as_millis()),
             website_redirect: input.website_redirect_location,
-            encryption: input.server_side_encryption.map(|sse| sse.as_str().to_owned()),
+            encryption,
+            acl: asked.take()?,
             metadata: input.metadata.into_iter().flatten().collect(),
             tags: tags_of(input.tagging.as_deref())?,
         };
         let storage_class = input.storage_class.map(|class| class.as_str().to_owned());
         let at = ObjectAddress::new(input.bucket, input.key);
         let id = self.objects.create_upload(&at, headers, storage_class, plan).await?;
-        let (checksum_algorithm, checksum_type) = told(plan);
+        let (checksum_algorithm, checksum_type) = planned(plan);
         Ok(CreateMultipartUploadOutput {
             bucket: Some(at.bucket),
             key: Some(at.key),
             upload_id: Some(id.0),
             checksum_algorithm,
             checksum_type,
-            server_side_encryption: encryption,
+            server_side_encryption,
+            ssekms_key_id,
+            bucket_key_enabled,
             ..CreateMultipartUploadOutput::default()
         })
     }
@@ -104,6 +118,7 @@ impl Service {
         let (id, number) = (UploadId(input.upload_id), number(input.part_number));
         let part = self.objects.upload_part(&at, &id, number, incoming).await?;
         let sums = sums(part.checksum);
+        let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(part.encryption);
         Ok(UploadPartOutput {
             checksum_crc32: sums.checksum_crc32,
             checksum_crc32c: sums.checksum_crc32c,
@@ -111,6 +126,9 @@ impl Service {
             checksum_sha1: sums.checksum_sha1,
             checksum_sha256: sums.checksum_sha256,
             e_tag: Some(etag(&part.etag)),
+            server_side_encryption,
+            ssekms_key_id,
+            bucket_key_enabled,
             ..UploadPartOutput::default()
         })
     }
@@ -142,6 +160,7 @@ impl Service {
         let (id, number) = (UploadId(input.upload_id), number(input.part_number));
         let part = self.objects.upload_part_copy(&at, &id, number, part_source).await?;
         let sums = sums(part.checksum);
+        let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(part.encryption);
         Ok(UploadPartCopyOutput {
             copy_part_result: Some(CopyPartResult {
                 checksum_crc32: sums.checksum_crc32,
@@ -152,6 +171,9 @@ impl Service {
                 e_tag: Some(etag(&part.etag)),
                 last_modified: Some(timestamp(part.modified)),
             }),
+            server_side_encryption,
+            ssekms_key_id,
+            bucket_key_enabled,
             ..UploadPartCopyOutput::default()
         })
     }
@@ -182,6 +204,7 @@ impl Service {
         let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         let key = Names::for_urls().write(&at.key);
         let sums = sums(stored.checksum);
+        let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(stored.encryption);
         Ok(CompleteMultipartUploadOutput {
             location: Some(format!("http://{}/{}/{key}", host.unwrap_or("localhost"), at.bucket)),
             bucket: Some(at.bucket),
@@ -193,6 +216,9 @@ impl Service {
             checksum_sha1: sums.checksum_sha1,
             checksum_sha256: sums.checksum_sha256,
             checksum_type: sums.checksum_type,
+            server_side_encryption,
+            ssekms_key_id,
+            bucket_key_enabled,
             ..CompleteMultipartUploadOutput::default()
         })
     }
@@ -221,8 +247,8 @@ impl Service {
         })?;
         let max = page_size("max-parts", input.max_parts, MAX_LIST)?;
         let (upload, parts, more) = self.objects.list_parts(&at, &id, after, max).await?;
-        let last = parts.last().map(|part| part.number);
-        let (checksum_algorithm, checksum_type) = told(upload.plan);
+        let last = parts.last().map_or(0, |part| part.number);
+        let (checksum_algorithm, checksum_type) = planned(upload.plan);
         Ok(ListPartsOutput {
             bucket: Some(at.bucket),
             key: Some(at.key),
@@ -230,7 +256,7 @@ impl Service {
             max_parts: Some(entries_told(max)),
             is_truncated: Some(more),
             part_number_marker: Some(input.part_number_marker.unwrap_or_default()),
-            next_part_number_marker: last.and_then(|number| number.try_into().ok()),
+            next_part_number_marker: last.try_into().ok(),
             parts: Some(parts.into_iter().map(part_of).collect()),
             storage_class: Some(StorageClass::from(upload.storage_class)),
             owner: Some(owner()),
@@ -327,7 +353,7 @@ fn part_of(part: index::Part) -> Part {
 }
 
 fn upload_of(key: String, upload: ListedUpload) -> MultipartUpload {
-    let (checksum_algorithm, checksum_type) = told(upload.plan);
+    let (checksum_algorithm, checksum_type) = planned(upload.plan);
     MultipartUpload {
         checksum_algorithm,
         checksum_type,
@@ -341,7 +367,7 @@ fn upload_of(key: String, upload: ListedUpload) -> MultipartUpload {
 }
 
 /// What is told of an upload's checksum: nothing, if the client did not ask for one.
-fn told(plan: ChecksumPlan) -> (Option<ChecksumAlgorithm>, Option<ChecksumType>) {
+fn planned(plan: ChecksumPlan) -> (Option<ChecksumAlgorithm>, Option<ChecksumType>) {
     if !plan.asked {
         return (None, None);
     }

@@ -129,7 +129,7 @@ async fn attributes_of_an_object() {
             <?xml version="1.0" encoding="UTF-8"?>
             <GetObjectAttributesResponse xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
             <Checksum>
-            <ChecksumCRC32>m862eQ==-2</ChecksumCRC32>
+            <ChecksumCRC32>m862eQ==</ChecksumCRC32>
             <ChecksumType>COMPOSITE</ChecksumType>
             </Checksum>
             <ETag>876ac93e062e617542af5effc89220c5-2</ETag>
@@ -344,6 +344,9 @@ async fn documents_of_buckets_are_kept_as_given() {
         <?xml version="1.0" encoding="UTF-8"?>
         <PublicAccessBlockConfiguration>
         <BlockPublicAcls>true</BlockPublicAcls>
+        <BlockPublicPolicy>false</BlockPublicPolicy>
+        <IgnorePublicAcls>false</IgnorePublicAcls>
+        <RestrictPublicBuckets>false</RestrictPublicBuckets>
         </PublicAccessBlockConfiguration>
 
         OwnershipControlsNotFoundError 200 204
@@ -362,31 +365,37 @@ async fn documents_of_buckets_are_kept_as_given() {
 }
 
 #[tokio::test]
-async fn access_control_lists_say_that_the_owner_may_do_all() {
+async fn access_control_lists_are_kept_and_told() {
     let http = Http::new().await;
     assert_eq!(http.status("PUT /media/k\nx-amz-acl: public-read", "x").await, 200);
     http.check(
         "GET /media/k?acl",
         "",
         expect![[r#"
-        200
-        content-type: application/xml
+            200
+            content-type: application/xml
 
-        <?xml version="1.0" encoding="UTF-8"?>
-        <AccessControlPolicy xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
-        <AccessControlList>
-        <Grant>
-        <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">
-        <ID>0000000000000000000000000000000000000000000000000000123456789012</ID>
-        </Grantee>
-        <Permission>FULL_CONTROL</Permission>
-        </Grant>
-        </AccessControlList>
-        <Owner>
-        <ID>0000000000000000000000000000000000000000000000000000123456789012</ID>
-        </Owner>
-        </AccessControlPolicy>
-    "#]],
+            <?xml version="1.0" encoding="UTF-8"?>
+            <AccessControlPolicy xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+            <AccessControlList>
+            <Grant>
+            <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">
+            <ID>0000000000000000000000000000000000000000000000000000123456789012</ID>
+            </Grantee>
+            <Permission>FULL_CONTROL</Permission>
+            </Grant>
+            <Grant>
+            <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">
+            <URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>
+            </Grantee>
+            <Permission>READ</Permission>
+            </Grant>
+            </AccessControlList>
+            <Owner>
+            <ID>0000000000000000000000000000000000000000000000000000123456789012</ID>
+            </Owner>
+            </AccessControlPolicy>
+        "#]],
     )
     .await;
     let statuses = [
@@ -394,10 +403,35 @@ async fn access_control_lists_say_that_the_owner_may_do_all() {
         http.status("PUT /media?acl\nx-amz-acl: private", "").await,
         http.status("PUT /media/k?acl\nx-amz-acl: public-read-write", "").await,
         http.status("PUT /media/k?acl\nx-amz-grant-read: uri=\"http://all\"", "").await,
+        http.status("PUT /media/k?acl\nx-amz-grant-read: http://all", "").await,
+        http.status("PUT /media/k?acl\nx-amz-acl: private\nx-amz-grant-read: id=a", "").await,
         http.status("PUT /made\nx-amz-acl: public-read", "").await,
         http.status("GET /media/none?acl", "").await,
     ];
-    assert_eq!(statuses, [200, 200, 200, 501, 200, 404]);
+    assert_eq!(statuses, [200, 200, 200, 200, 400, 400, 200, 404]);
+    let told = async |path: &str| {
+        let list = http.send(&format!("GET {path}?acl"), "").await;
+        let list = String::from_utf8_lossy(list.body()).into_owned();
+        let told = list.split("<Grant>").skip(1).map(|grant| field(grant, "Permission").to_owned());
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told("/media/k").await, ["READ"]);
+    assert_eq!(told("/made").await, ["FULL_CONTROL", "READ"]);
+    let copy = "PUT /media/copy\nx-amz-copy-source: media/k";
+    assert_eq!(http.status(copy, "").await, 200);
+    assert_eq!(told("/media/copy").await, ["FULL_CONTROL"]);
+    let list = |permission: &str| {
+        format!(
+            "<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList><Grant>\
+             <Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
+             xsi:type=\"CanonicalUser\"><ID>abc</ID></Grantee>\
+             <Permission>{permission}</Permission></Grant></AccessControlList>\
+             </AccessControlPolicy>"
+        )
+    };
+    assert_eq!(http.status("PUT /media?acl", list("WRITE")).await, 200);
+    assert_eq!(told("/media").await, ["WRITE"]);
+    assert_eq!(http.status("PUT /media?acl", list("LOOK")).await, 400);
 }
 
 #[tokio::test]
@@ -583,4 +617,81 @@ async fn errors_tell_what_they_are_about() {
     let head = http.send("HEAD /media/none", "").await;
     assert_eq!(head.status(), 404);
     assert!(head.headers().keys().all(|name| !name.as_str().starts_with("x-cpe")));
+}
+
+#[tokio::test]
+async fn what_stands_in_a_presigned_address_counts_as_a_header() {
+    let http = Http::new().await;
+    let signed = "AWSAccessKeyId=a&Signature=b&Expires=4102444800";
+    let put = format!("PUT /media/k?{signed}&x-amz-meta-venue=12%203&x-amz-acl=public-read");
+    assert_eq!(http.status(&put, "x").await, 200);
+    let head = http.send("HEAD /media/k", "").await;
+    assert_eq!(head.headers()["x-amz-meta-venue"], "12 3");
+    let put = format!("PUT /media/k?{signed}&x-amz-meta-venue=%0A");
+    assert_eq!(http.status(&put, "x").await, 400);
+}
+
+#[tokio::test]
+async fn a_signed_form_is_taken_and_its_policy_kept_to() {
+    let http = Http::new().await;
+    let policy = r#"{"expiration": "2100-01-01T00:00:00Z", "conditions": [
+        {"bucket": "media"}, ["starts-with", "$key", "in/"], {"acl": "public-read"}]}"#;
+    let policy = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, policy);
+    let post = async |key: &str| {
+        let fields = [
+            ("key", key),
+            ("acl", "public-read"),
+            ("policy", &policy),
+            ("AWSAccessKeyId", "a"),
+            ("signature", "b"),
+        ];
+        let mut form = String::new();
+        for (name, value) in fields {
+            form += &format!(
+                "--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
+        }
+        form += "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n\
+                 the file\r\n--b--\r\n";
+        http.status("POST /media\ncontent-type: multipart/form-data; boundary=b", form).await
+    };
+    assert_eq!(post("in/k").await, 204);
+    assert_eq!(http.store.read("in/k").await.unwrap(), b"the file");
+    assert_eq!(post("out/k").await, 400);
+}
+
+#[tokio::test]
+async fn buckets_are_made_where_the_request_was_signed_for() {
+    let http = Http::new().await;
+    let made = async |region: &str, place: &str| {
+        let document = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{place}</LocationConstraint>\
+             </CreateBucketConfiguration>"
+        );
+        let signed = format!(
+            "PUT /made\nauthorization: AWS4-HMAC-SHA256 \
+             Credential=a/20260102/{region}/s3/aws4_request, SignedHeaders=host, Signature=b"
+        );
+        let response = http.send(&signed, document).await;
+        match response.status().as_u16() {
+            200 => "made".to_owned(),
+            _ => field(&String::from_utf8_lossy(response.body()), "Code").to_owned(),
+        }
+    };
+    assert_eq!(made("us-west-2", "").await, "IllegalLocationConstraintException");
+    assert_eq!(made("us-west-2", "eu-west-1").await, "IllegalLocationConstraintException");
+    assert_eq!(made("us-west-2", "us-west-2").await, "made");
+    assert_eq!(made("us-east-1", "").await, "BucketAlreadyOwnedByYou");
+}
+
+#[tokio::test]
+async fn a_copy_has_the_checksum_that_was_asked_for() {
+    let http = Http::new().await;
+    http.store.put("k", b"test-checksum").await;
+    let copy = "PUT /media/copy\nx-amz-copy-source: media/k\nx-amz-checksum-algorithm: SHA1";
+    let copied = http.send(copy, "").await;
+    let copied = String::from_utf8_lossy(copied.body()).into_owned();
+    assert_eq!(field(&copied, "ChecksumSHA1"), "jbXkHAsXUrubtL3dqDQ4w+7WXc0=");
+    let copy = "PUT /media/copy\nx-amz-copy-source: media/none\nx-amz-checksum-algorithm: SHA1";
+    assert_eq!(http.status(copy, "").await, 404);
 }
