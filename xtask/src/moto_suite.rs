@@ -6,7 +6,7 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, bail};
@@ -110,6 +110,8 @@ fn install(folder: &Path) -> anyhow::Result<PathBuf> {
 struct Endpoint {
     child: Child,
     url: String,
+    /// Held open, for it has more to say.
+    _said: BufReader<ChildStdout>,
 }
 
 impl Endpoint {
@@ -121,15 +123,15 @@ impl Endpoint {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
+        let said = child.stdout.take().context("what it says is piped")?;
+        let mut said = BufReader::new(said);
         let mut line = String::new();
-        if let Some(said) = child.stdout.take() {
-            BufReader::new(said).read_line(&mut line)?;
-        }
+        said.read_line(&mut line)?;
         let Some((_, url)) = line.trim().split_once(" at ") else {
             let _ = child.kill();
             bail!("`cpe local` did not say where it listens, but `{line}`");
         };
-        Ok(Self { url: url.to_owned(), child })
+        Ok(Self { url: url.to_owned(), child, _said: said })
     }
 }
 

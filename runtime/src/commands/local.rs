@@ -1,6 +1,7 @@
 //! `cpe local`: the embedded endpoint alone, for any SWF, SQS and S3 client.
 
 use std::{
+    io::Write,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -74,6 +75,11 @@ pub struct Endpoint {
     pub poll_wait: u64,
 }
 
+/// Prints a line. Whoever reads it may have gone, and the endpoint serves on.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 impl Endpoint {
     /// Opens the state and the port. Nothing is served yet.
     pub async fn open(
@@ -112,13 +118,13 @@ impl Endpoint {
 impl Endpoint {
     /// Says how clients reach it.
     pub fn greet(&self, address: SocketAddr) {
-        println!("SWF, SQS and S3 at http://{address}");
-        println!("  export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1");
-        if self.signed {
-            println!("  and the AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this process");
+        say(&format!("SWF, SQS and S3 at http://{address}"));
+        say(&format!("  export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1"));
+        say(if self.signed {
+            "  and the AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this process"
         } else {
-            println!("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
-        }
+            "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+        });
     }
 
     fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
@@ -150,7 +156,7 @@ impl Local {
             self.endpoint.open(PathBuf::from(".cpe"), self.virtual_time).await?;
         self.endpoint.greet(address);
         if self.virtual_time.is_some() {
-            println!("time stands still; move it with POST http://{address}/_cpe/clock");
+            say(&format!("time stands still; move it with POST http://{address}/_cpe/clock"));
         }
         local.serve(listener, stop).await?;
         local.close().await;
