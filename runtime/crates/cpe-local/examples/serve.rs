@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).ok_or("the port to listen on must be given")?.parse()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    println!("Listening on {}", listener.local_addr()?);
     let local = Local::open(LocalConfig::default()).await?;
     let stop = CancellationToken::new();
     let serving = local.serve(listener, stop.clone());

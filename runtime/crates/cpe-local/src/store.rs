@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use crate::{config::Storage, error::LocalError};
 
 /// The format of all tables together, kept in `user_version`. Raise it with any change of a table.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 const DATABASE: &str = "state.sqlite";
 const LOG: &str = "state.sqlite-wal";
 const LOCK: &str = "lock";

@@ -313,7 +313,7 @@ impl Objects {
         .await
     }
 
-    /// The checksum of an object's bytes, with the tag that it had; `None` if it has that one.
+    /// The checksum of an object's bytes, with the tag that it had; `None` if it has that checksum.
     async fn sum(
         &self,
         at: &ObjectAddress,
@@ -325,7 +325,8 @@ impl Objects {
         let has = |checksum: &Checksum| {
             checksum.algorithm == algorithm && checksum.kind == ChecksumKind::FullObject
         };
-        if object.checksum.as_ref().is_some_and(has) {
+        // What is too large to be copied is refused later.
+        if object.checksum.as_ref().is_some_and(has) || object.size > MAX_PUT {
             return Ok(None);
         }
         let mut hashing = Hashing::new(&[algorithm]);

@@ -38,23 +38,16 @@ const LOCK: &str = "object lock";
 
 impl Service {
     pub(super) async fn put(&self, req: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
-        let S3Request { input, headers, extensions, .. } = req;
+        let S3Request { mut input, headers, extensions, .. } = req;
         refuse([
             (input.sse_customer_key.is_some(), SSE_C),
             (input.object_lock_mode.is_some(), LOCK),
             (input.object_lock_legal_hold_status.is_some(), LOCK),
             (input.write_offset_bytes.is_some(), "appending to objects"),
         ])?;
+        let acl = granted(&mut input).take()?;
         let encryption =
             encryption(input.server_side_encryption, input.ssekms_key_id, input.bucket_key_enabled);
-        let asked = Asked {
-            canned: input.acl.map(|acl| acl.as_str().to_owned()),
-            full_control: input.grant_full_control,
-            read: input.grant_read,
-            read_acp: input.grant_read_acp,
-            write_acp: input.grant_write_acp,
-            ..Asked::default()
-        };
         let Incoming { body, announced } = Upload {
             body: input.body,
             length: input.content_length,
@@ -82,7 +75,7 @@ impl Service {
                 expires: input.expires.map(|time| instant(time).as_millis()),
                 website_redirect: input.website_redirect_location,
                 encryption,
-                acl: asked.take()?,
+                acl,
                 metadata: input.metadata.into_iter().flatten().collect(),
                 tags: tags_of(input.tagging.as_deref())?,
             },
@@ -188,58 +181,9 @@ impl Service {
             (input.object_lock_mode.is_some(), LOCK),
             (input.object_lock_legal_hold_status.is_some(), LOCK),
         ])?;
-        let directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
-        let replaces = is_replaced(directive, "Unknown metadata directive.")?;
-        let directive = input.tagging_directive.as_ref().map(TaggingDirective::as_str);
-        let replaces_tags = is_replaced(directive, "Unknown tagging directive.")?;
-        let tags = tags_of(input.tagging.as_deref())?;
-        if !replaces_tags && !tags.is_empty() {
-            let why = "x-amz-tagging is taken with x-amz-tagging-directive: REPLACE only";
-            return Err(StoreError::InvalidArgument(why).into());
-        }
-        let encryption =
-            encryption(input.server_side_encryption, input.ssekms_key_id, input.bucket_key_enabled);
-        let asked = Asked {
-            canned: input.acl.map(|acl| acl.as_str().to_owned()),
-            full_control: input.grant_full_control,
-            read: input.grant_read,
-            read_acp: input.grant_read_acp,
-            write_acp: input.grant_write_acp,
-            ..Asked::default()
-        };
-        let headers = Headers {
-            content_type: input.content_type,
-            cache_control: input.cache_control,
-            content_disposition: input.content_disposition,
-            content_encoding: input.content_encoding,
-            content_language: input.content_language,
-            expires: input.expires.map(|time| instant(time).as_millis()),
-            metadata: input.metadata.into_iter().flatten().collect(),
-            ..Headers::default()
-        };
-        let copy = Copy {
-            from_conditions: read_conditions(
-                input.copy_source_if_match,
-                input.copy_source_if_none_match,
-                input.copy_source_if_modified_since,
-                input.copy_source_if_unmodified_since,
-            ),
-            // `s3s` does not know the conditions that a copy sets to what is there.
-            condition: write_condition(
-                sent_condition(&sent, &IF_MATCH)?,
-                sent_condition(&sent, &IF_NONE_MATCH)?,
-            )?,
-            headers: replaces.then_some(headers),
-            tags: replaces_tags.then_some(tags),
-            website_redirect: input.website_redirect_location,
-            encryption,
-            acl: asked.take()?,
-            checksum: input.checksum_algorithm.as_ref().map(algorithm).transpose()?,
-            storage_class: input.storage_class.map(|class| class.as_str().to_owned()),
-        };
-        let from = source(input.copy_source)?;
-        let to = ObjectAddress::new(input.bucket, input.key);
-        let stored = self.objects.copy(&from, &to, copy).await?;
+        let from = source(input.copy_source.clone())?;
+        let to = ObjectAddress::new(input.bucket.clone(), input.key.clone());
+        let stored = self.objects.copy(&from, &to, copy_of(input, &sent)?).await?;
         let sums = sums(stored.checksum);
         let (server_side_encryption, ssekms_key_id, bucket_key_enabled) = told(stored.encryption);
         Ok(CopyObjectOutput {
@@ -310,6 +254,71 @@ impl Service {
             ..DeleteObjectsOutput::default()
         })
     }
+}
+
+/// What a put grants, taken out of it.
+fn granted(input: &mut PutObjectInput) -> Asked {
+    Asked {
+        canned: input.acl.take().map(|acl| acl.as_str().to_owned()),
+        full_control: input.grant_full_control.take(),
+        read: input.grant_read.take(),
+        read_acp: input.grant_read_acp.take(),
+        write_acp: input.grant_write_acp.take(),
+        ..Asked::default()
+    }
+}
+
+/// How a copy is to be made.
+fn copy_of(input: CopyObjectInput, sent: &HeaderMap) -> Result<Copy, StoreError> {
+    let directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
+    let replaces = is_replaced(directive, "Unknown metadata directive.")?;
+    let directive = input.tagging_directive.as_ref().map(TaggingDirective::as_str);
+    let replaces_tags = is_replaced(directive, "Unknown tagging directive.")?;
+    let tags = tags_of(input.tagging.as_deref())?;
+    if !replaces_tags && !tags.is_empty() {
+        let why = "x-amz-tagging is taken with x-amz-tagging-directive: REPLACE only";
+        return Err(StoreError::InvalidArgument(why));
+    }
+    let encryption =
+        encryption(input.server_side_encryption, input.ssekms_key_id, input.bucket_key_enabled);
+    let asked = Asked {
+        canned: input.acl.map(|acl| acl.as_str().to_owned()),
+        full_control: input.grant_full_control,
+        read: input.grant_read,
+        read_acp: input.grant_read_acp,
+        write_acp: input.grant_write_acp,
+        ..Asked::default()
+    };
+    let headers = Headers {
+        content_type: input.content_type,
+        cache_control: input.cache_control,
+        content_disposition: input.content_disposition,
+        content_encoding: input.content_encoding,
+        content_language: input.content_language,
+        expires: input.expires.map(|time| instant(time).as_millis()),
+        metadata: input.metadata.into_iter().flatten().collect(),
+        ..Headers::default()
+    };
+    Ok(Copy {
+        from_conditions: read_conditions(
+            input.copy_source_if_match,
+            input.copy_source_if_none_match,
+            input.copy_source_if_modified_since,
+            input.copy_source_if_unmodified_since,
+        ),
+        // `s3s` does not know the conditions that a copy sets to what is there.
+        condition: write_condition(
+            sent_condition(sent, &IF_MATCH)?,
+            sent_condition(sent, &IF_NONE_MATCH)?,
+        )?,
+        headers: replaces.then_some(headers),
+        tags: replaces_tags.then_some(tags),
+        website_redirect: input.website_redirect_location,
+        encryption,
+        acl: asked.take()?,
+        checksum: input.checksum_algorithm.as_ref().map(algorithm).transpose()?,
+        storage_class: input.storage_class.map(|class| class.as_str().to_owned()),
+    })
 }
 
 fn is_checked(mode: Option<&ChecksumMode>) -> bool {
