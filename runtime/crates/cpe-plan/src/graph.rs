@@ -57,7 +57,7 @@ fn subtitle(plan: &Plan, step: &Step) -> String {
 /// As a plan would write it.
 fn duration(seconds: u32) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let unit = units.iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    let unit = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
     unit.map_or(format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 

@@ -7,6 +7,8 @@
 mod entry;
 mod file;
 
+use std::collections::BTreeMap;
+
 use cpe_swf::{EventAttributes, EventId, HistoryEvent, WorkflowExecution};
 use serde::Serialize;
 
@@ -68,6 +70,10 @@ pub fn replay(
     let known = execution.is_some();
     let fresh = execution.cloned().map(RunState::of_execution).unwrap_or_default();
     let mut state = fresh.by_reference();
+    let mut decided: BTreeMap<EventId, Vec<Entry>> = BTreeMap::new();
+    for (answer, entry) in history.iter().filter_map(|event| Entry::of_event(event, known)) {
+        decided.entry(answer).or_default().push(entry);
+    }
     let mut events = history.iter().peekable();
     let mut replay = Replay { decisions: Vec::new(), difference: None };
     for event in history {
@@ -76,14 +82,11 @@ pub fn replay(
         while let Some(event) = events.next_if(|event| event.event_id <= seen) {
             state.apply(plan, event);
         }
-        let entries = next_decisions(plan, &state);
-        let expected: Vec<Entry> =
-            entries.iter().map(|decision| Entry::of_decision(decision, known)).collect();
-        let recorded: Vec<Entry> = history
+        let expected: Vec<Entry> = next_decisions(plan, &state)
             .iter()
-            .skip_while(|other| other.event_id <= event.event_id)
-            .filter_map(|other| Entry::of_event(other, event.event_id, known))
+            .map(|decision| Entry::of_decision(decision, known))
             .collect();
+        let recorded = decided.remove(&event.event_id).unwrap_or_default();
         replay.decisions.push(ReplayedDecisions {
             completed: event.event_id.0,
             seen: seen.0,

@@ -42,7 +42,10 @@ fn check(input: &BudgetInput, steps: &str, expect: Expect) {
 
 #[test]
 fn one_activity_task() {
-    check(&BudgetInput::default(), "- {name: S, activity: A}\n", expect![[r#"
+    check(
+        &BudgetInput::default(),
+        "- {name: S, activity: A}\n",
+        expect![[r#"
         11 events, 11 in one of 1 runs; open 1 and 0 children
         S: 6 events
         53.33/s RecordActivityTaskHeartbeat 3 of 160 (steps.S.activity)
@@ -53,7 +56,8 @@ fn one_activity_task() {
         200.00/s ScheduleActivityTask 1 of 200 (steps.S.activity)
         200.00/s PollForActivityTask 1 of 200 (steps.S.activity)
         200.00/s RespondActivityTaskCompleted 1 of 200 (steps.S.activity)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -67,7 +71,25 @@ fn each_kind_of_step() {
 - {name: Child, plan: {name: C, version: 1}, retry: {max_attempts: 2}}
 - {name: Each, activity: A, foreach: '[1, 2, 3]'}
 ",
-        expect![[""]],
+        expect![[r#"
+            85 events, 85 in one of 1 runs; open 4 and 1 children
+            Tries: 28 events
+            Wait: 5 events
+            Sig: 6 events
+            Child: 23 events
+            Each: 18 events, 3 items of 6, 1332 fit
+            6.00/s StartChildWorkflowExecution 2 of 12 (steps.Child.retry)
+            8.89/s RecordActivityTaskHeartbeat 18 of 160 (steps.Tries.retry)
+            12.50/s PollForDecisionTask 16 of 200 (steps.Tries.retry)
+            12.50/s RespondDecisionTaskCompleted 16 of 200 (steps.Tries.retry)
+            30.00/s SignalWorkflowExecution 1 of 30 (steps.Sig.signal)
+            33.33/s ScheduleActivityTask 6 of 200 (steps.Tries.retry)
+            33.33/s PollForActivityTask 6 of 200 (steps.Tries.retry)
+            33.33/s RespondActivityTaskCompleted 6 of 200 (steps.Tries.retry)
+            40.00/s StartTimer 5 of 200 (steps.Tries.retry)
+            60.00/s GetWorkflowExecutionHistory 1 of 60 (name)
+            200.00/s StartWorkflowExecution 1 of 200 (name)
+        "#]],
     );
 }
 
@@ -101,7 +123,21 @@ fn what_comes_one_after_another_is_not_open_at_a_time() {
 - {name: R, activity: A, requires: [S]}
 - {name: J, activity: A, requires: [L, R]}
 ",
-        expect![[""]],
+        expect![[r#"
+            29 events, 29 in one of 1 runs; open 2 and 0 children
+            S: 6 events
+            L: 6 events
+            R: 6 events
+            J: 6 events
+            13.33/s RecordActivityTaskHeartbeat 12 of 160 (steps.S.activity)
+            40.00/s PollForDecisionTask 5 of 200 (steps.S.activity)
+            40.00/s RespondDecisionTaskCompleted 5 of 200 (steps.S.activity)
+            50.00/s ScheduleActivityTask 4 of 200 (steps.S.activity)
+            50.00/s PollForActivityTask 4 of 200 (steps.S.activity)
+            50.00/s RespondActivityTaskCompleted 4 of 200 (steps.S.activity)
+            60.00/s GetWorkflowExecutionHistory 1 of 60 (name)
+            200.00/s StartWorkflowExecution 1 of 200 (name)
+        "#]],
     );
 }
 

@@ -28,7 +28,29 @@ finally:
 
 #[test]
 fn mermaid_shows_steps_and_what_they_require() {
-    expect![[""]].assert_eq(&plan(PLAN).mermaid());
+    expect![[r#"
+        flowchart TD
+          s0["First<br/>activity A, 3 attempts, when …"]
+          s1["a#34;#93;#60;script#62;#35;#59; b<br/>eval"]
+          s2[["Each<br/>activity A, each, 4 at a time, 3 attempts"]]
+          s3["Wait<br/>wait 90m"]
+          s4["Ask<br/>signal ok, up to 2d, may fail"]
+          s5["Sub<br/>plan C#64;2"]
+          subgraph on_failure
+            s6["Undo<br/>activity A, 3 attempts"]
+          end
+          subgraph finally
+            s7["Tell<br/>activity A, 3 attempts"]
+          end
+          s0 -->|completed| s1
+          s0 -->|succeeded| s2
+          s2 -.->|failed| s3
+          s0 -.->|skipped| s3
+          s3 -->|completed| s5
+          s0 -->|completed| s5
+          s0 -->|succeeded| s6
+    "#]]
+    .assert_eq(&plan(PLAN).mermaid());
 }
 
 #[test]

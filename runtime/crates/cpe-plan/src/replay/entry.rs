@@ -77,9 +77,9 @@ impl Entry {
         }
     }
 
-    /// What SWF wrote of a decision, if the event is of one, and of that answer.
-    pub(super) fn of_event(event: &HistoryEvent, answer: EventId, known: bool) -> Option<Self> {
-        let (of, entry) = match &*event.attributes {
+    /// What SWF wrote of a decision, if the event is of one, with the answer that it was in.
+    pub(super) fn of_event(event: &HistoryEvent, known: bool) -> Option<(EventId, Self)> {
+        let found = match &*event.attributes {
             Event::ActivityTaskScheduled(e) => (
                 e.decision_task_completed_event_id,
                 Self::new(
@@ -124,9 +124,9 @@ impl Entry {
                 e.decision_task_completed_event_id,
                 Self::new("signal the execution", &e.workflow_id, Vec::new()),
             ),
-            other => Self::of_execution(other, known)?,
+            other => return Self::of_execution(other, known),
         };
-        (of == answer).then_some(entry)
+        Some(found)
     }
 
     /// Of children, and of the execution itself.

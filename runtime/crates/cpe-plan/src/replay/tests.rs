@@ -99,16 +99,96 @@ const RUN: &str = r#"answer
 
 #[test]
 fn the_plan_that_decided_decides_the_same() {
-    check(TWO, RUN, expect![[""]]);
+    check(
+        TWO,
+        RUN,
+        expect![[r#"
+        4 [schedule the activity task One] [schedule the activity task One]
+        10 [schedule the activity task Two] [schedule the activity task Two]
+        16 [complete the execution] [complete the execution]
+    "#]],
+    );
 }
 
 #[test]
 fn a_step_that_was_added_removed_or_changed_is_told() {
-    check(&format!("{TWO}- {{name: Three, wait: 3s}}\n"), RUN, expect![[""]]);
-    check("- {name: One, activity: A, input: '{{ __input__.n }}'}\n", RUN, expect![[""]]);
-    check(&TWO.replace("__input__.n", "__input__.n + 1"), RUN, expect![[""]]);
-    check(&TWO.replace("Two, activity: A", "Two, activity: Again"), RUN, expect![[""]]);
-    check(&format!("{TWO}output: '{{{{ One.v }}}}'\n"), RUN, expect![[""]]);
+    check(
+        &format!("{TWO}- {{name: Three, wait: 3s}}\n"),
+        RUN,
+        expect![[r#"
+        4 [schedule the activity task One, start the timer cpe.wait.Three] [schedule the activity task One]
+        the plan would start the timer cpe.wait.Three, which was not decided here
+        expected: start the timer cpe.wait.Three
+        wait: 3 seconds
+        recorded: nothing
+        step: Three
+    "#]],
+    );
+    check(
+        "- {name: One, activity: A, input: '{{ __input__.n }}'}\n",
+        RUN,
+        expect![[r#"
+        4 [schedule the activity task One] [schedule the activity task One]
+        10 [complete the execution] [schedule the activity task Two]
+        the plan would complete the execution where something else was decided
+        expected: complete the execution
+        result: {"One":{"v":7}}
+        recorded: schedule the activity task Two
+        activity: A@1
+        input: 7
+        step: none
+    "#]],
+    );
+    check(
+        &TWO.replace("__input__.n", "__input__.n + 1"),
+        RUN,
+        expect![[r#"
+        4 [schedule the activity task One] [schedule the activity task One]
+        the plan would schedule the activity task One as well, but with another input
+        expected: schedule the activity task One
+        activity: A@1
+        input: 2
+        recorded: schedule the activity task One
+        activity: A@1
+        input: 1
+        step: One
+    "#]],
+    );
+}
+
+#[test]
+fn another_activity_or_result_is_told() {
+    check(
+        &TWO.replace("Two, activity: A", "Two, activity: Again"),
+        RUN,
+        expect![[r#"
+        4 [schedule the activity task One] [schedule the activity task One]
+        10 [schedule the activity task Two] [schedule the activity task Two]
+        the plan would schedule the activity task Two as well, but with another activity
+        expected: schedule the activity task Two
+        activity: Again@1
+        input: 7
+        recorded: schedule the activity task Two
+        activity: A@1
+        input: 7
+        step: Two
+    "#]],
+    );
+    check(
+        &format!("{TWO}output: '{{{{ One.v }}}}'\n"),
+        RUN,
+        expect![[r#"
+        4 [schedule the activity task One] [schedule the activity task One]
+        10 [schedule the activity task Two] [schedule the activity task Two]
+        16 [complete the execution] [complete the execution]
+        the plan would complete the execution as well, but with another result
+        expected: complete the execution
+        result: 7
+        recorded: complete the execution
+        result: {"Two":{"v":8}}
+        step: none
+    "#]],
+    );
 }
 
 #[test]
@@ -118,7 +198,9 @@ fn the_order_of_one_answer_does_not_matter() {
         r#"answer
         ActivityTaskScheduled {"activityId": "Two", "input": "null"}
         ActivityTaskScheduled {"activityId": "One", "input": "null"}"#,
-        expect![[""]],
+        expect![[r#"
+            4 [schedule the activity task One, schedule the activity task Two] [schedule the activity task Two, schedule the activity task One]
+        "#]],
     );
 }
 
@@ -129,7 +211,10 @@ fn what_comes_while_a_decider_decides_was_not_seen() {
         r#"answer s
         answer
         ActivityTaskScheduled {"activityId": "Two", "input": "null"}"#,
-        expect![[""]],
+        expect![[r#"
+            5 [] []
+            8 [schedule the activity task Two] [schedule the activity task Two]
+        "#]],
     );
 }
 
@@ -141,7 +226,16 @@ fn what_swf_refused_was_decided() {
         ScheduleActivityTaskFailed {"activityId": "One", "activityType": {"name": "A", "version": "1"}, "cause": "OPEN_ACTIVITIES_LIMIT_EXCEEDED"}
         answer
         TimerStarted {"timerId": "other", "startToFireTimeout": "3"}"#,
-        expect![[""]],
+        expect![[r#"
+            4 [schedule the activity task One] [schedule the activity task One (refused by SWF)]
+            8 [start the timer cpe.retry] [start the timer other]
+            the plan would start the timer cpe.retry where something else was decided
+            expected: start the timer cpe.retry
+            wait: 2 seconds
+            recorded: start the timer other
+            wait: 3 seconds
+            step: none
+        "#]],
     );
 }
 
@@ -159,6 +253,34 @@ fn children_are_compared_by_what_is_known_of_them() {
         render(&replay(&plan(steps), Some(&execution), &events))
     };
     assert!(replay(&plan(steps), None, &events).difference.is_none());
-    expect![[""]].assert_eq(&of("parent"));
-    expect![[""]].assert_eq(&of("other"));
+    expect![[r#"
+        4 [start the child parent.Sub] [start the child parent.Sub]
+    "#]]
+    .assert_eq(&of("parent"));
+    expect![[r#"
+        4 [start the child other.Sub] [start the child parent.Sub]
+        the plan would start the child other.Sub where something else was decided
+        expected: start the child other.Sub
+        plan: C@1
+        input: null
+        recorded: start the child parent.Sub
+        plan: C@1
+        input: null
+        step: Sub
+    "#]]
+    .assert_eq(&of("other"));
+}
+
+/// Nothing that SWF can write makes it stumble.
+#[test]
+fn any_event_is_replayed() {
+    let samples = include_str!("../../../cpe-swf/tests/golden/events.json");
+    let mut events: Vec<Value> = serde_json::from_str(samples).unwrap();
+    for (index, event) in events.iter_mut().enumerate() {
+        event["eventId"] = (index + 1).into();
+    }
+    let history = read_history(&json!(events).to_string()).unwrap();
+    for from in 0..history.len() {
+        let _ = replay(&plan(TWO), None, &history[from..]);
+    }
 }

@@ -103,8 +103,8 @@ fn tell(warnings: &mut Warnings<'_>, index: usize, impossible: Option<&Requires>
             let hint = "`succeeded`, `failed`, `skipped` and `completed` are how steps end";
             return warnings.add("unreachable", at, message, hint.to_owned());
         }
-        Requirement::Succeeded => ("succeed", "it is always skipped"),
-        Requirement::Failed => ("fail", "it cannot fail, or is always skipped"),
+        Requirement::Succeeded => ("succeed", "it never runs"),
+        Requirement::Failed => ("fail", "nothing in it can fail"),
         Requirement::Skipped => ("be skipped", "it always runs"),
         Requirement::Completed => return,
     };

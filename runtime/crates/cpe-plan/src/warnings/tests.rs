@@ -40,7 +40,7 @@ fn a_warning_prints_as_a_mistake_does() {
         p.yaml:10:14: warning: the step `S` never runs: `W` can never fail
           10 |   requires: [[W, failed]]
              |              ^
-          hint: of `W`: it cannot fail, or is always skipped"#]]
+          hint: of `W`: nothing in it can fail"#]]
     .assert_eq(&warnings[0].to_string());
 }
 
@@ -61,7 +61,17 @@ fn steps_that_never_run_are_told() {
 - {name: Perhaps, activity: A, when: '{{ __input__.x is defined }}'}
 - {name: Unless, activity: A, requires: [[Perhaps, skipped]]}
 ",
-        expect![[""]],
+        expect![[r#"
+            8:36 unreachable: the step `Never` never runs: its `when` is always false
+            9:40 unreachable: the step `Next` never runs: `Never` can never succeed
+              of `Never`: it is always skipped
+            10:40 unreachable: the step `Last` never runs: `Next` can never succeed
+              of `Next`: it is always skipped
+            13:43 unreachable: the step `OnConst` never runs: `Const` can never fail
+              of `Const`: nothing in it can fail
+            14:39 unreachable: the step `Old` never runs: `Work` is never looked at in that status
+              `succeeded`, `failed`, `skipped` and `completed` are how steps end
+        "#]],
     );
 }
 
@@ -74,7 +84,10 @@ fn what_cleans_up_after_nothing_is_told() {
 on_failure:
 - {name: Undo, activity: A}
 ",
-        expect![[""]],
+        expect![[r#"
+            10:3 unreachable: `on_failure` never runs: none of `steps` can make the execution fail
+              each of them cannot fail, has `allow_failure`, or its failure is provided for
+        "#]],
     );
     check(
         "steps:
@@ -102,7 +115,15 @@ finally:
 - {name: Clean, activity: A}
 ";
     check(steps, expect![[""]]);
-    check(&format!("{steps}output: '{{{{ Done }}}}'\n"), expect![[""]]);
+    check(
+        &format!("{steps}output: '{{{{ Done }}}}'\n"),
+        expect![[r#"
+        8:10 unused: nobody uses the output of the step `Lost`
+          name it in a template or in `output`, or leave the step out
+        9:10 unused: nobody uses the output of the step `LostToo`
+          name it in a template or in `output`, or leave the step out
+    "#]],
+    );
 }
 
 #[test]
@@ -128,7 +149,25 @@ steps:
 - {name: Seven, signal: s, timeout: 61m}
 - {name: Eight, plan: {name: C, version: 1}, timeout: 50m, retry: {max_attempts: 2}}
 ",
-        expect![[""]],
+        expect![[r#"
+            6:76 times: `heartbeat_timeout` of `Beats` is 60 seconds, but `start_to_close_timeout` ends it after 30
+              at most 30, or leave it out
+            7:70 times: `schedule_to_close_timeout` of `Short` is 300 seconds, less than `start_to_close_timeout`, 600, which never passes
+              at least 600, with the wait for a worker
+            8:87 times: `schedule_to_close_timeout` of `Wait` is 300 seconds, less than `schedule_to_start_timeout`, 500, which never passes
+            10:50 retries: the 10 attempts of the step `Three` and the waits between them may take 6976 seconds, but the execution ends after 3600
+              `default_execution_start_to_close_timeout` is how long an execution may last
+            13:25 times: the step `Two` may take 7200 seconds, but the execution ends after 3600
+              `default_execution_start_to_close_timeout` is how long an execution may last
+            16:42 retries: the 20 attempts of the step `Five` and the waits between them may take 6840 seconds, but the execution ends after 3600
+              `default_execution_start_to_close_timeout` is how long an execution may last
+            17:21 times: the step `Six` waits 7200 seconds, but the execution ends after 3600
+              `default_execution_start_to_close_timeout` is how long an execution may last
+            18:37 times: the step `Seven` waits for up to 3660 seconds, but the execution ends after 3600
+              `default_execution_start_to_close_timeout` is how long an execution may last
+            19:67 retries: the 2 attempts of the step `Eight` and the waits between them may take 6003 seconds, but the execution ends after 3600
+              `default_execution_start_to_close_timeout` is how long an execution may last
+        "#]],
     );
 }
 
@@ -139,21 +178,30 @@ fn more_than_swf_takes_is_told() {
 - {name: Wide, activity: A, foreach: '{{ __input__ }}', max_parallel: 900}
 - {name: Wider, activity: A, foreach: '{{ __input__ }}', max_parallel: 1000}
 ",
-        expect![[""]],
+        expect![[r#"
+            8:72 budget: up to 1900 activity tasks are wanted at a time, of 1000 that SWF lets an execution have open; the others wait
+              a smaller `max_parallel` of the step `Wider`
+        "#]],
     );
     check(
         "steps:
 - {name: Wide, activity: A, foreach: '{{ __input__ }}', max_parallel: 300}
 - {name: Then, activity: A, foreach: '{{ __input__ }}', max_parallel: 300, requires: [Wide]}
 ",
-        expect![[""]],
+        expect![[r#"
+            7:71 budget: up to 300 activity tasks are scheduled at once, and SWF takes some 200 ScheduleActivityTask a second of a whole account
+              a smaller `max_parallel` of the step `Wide`
+        "#]],
     );
     check(
         "steps:
 - {name: Few, plan: {name: C, version: 1}, foreach: '[1, 2, 3]'}
 - {name: Many, plan: {name: C, version: 1}, foreach: '{{ __input__ }}', requires: [Few]}
 ",
-        expect![[""]],
+        expect![[r#"
+            8:54 budget: up to 100 children are started at once, and SWF takes 12 StartChildWorkflowExecution a second of a whole account
+              a smaller `max_parallel` of the step `Many`
+        "#]],
     );
     check(
         "name: P
@@ -162,7 +210,10 @@ activities: [{name: A, version: 1, heartbeat_timeout: 1}]
 steps:
 - {name: Few, activity: A, foreach: '{{ __input__ }}'}
 ",
-        expect![[""]],
+        expect![[r#"
+            3:55 budget: one execution sends up to 300 heartbeats a second, and SWF takes some 160 RecordActivityTaskHeartbeat a second of a whole account
+              a longer `heartbeat_timeout` makes fewer: there are three in it
+        "#]],
     );
 }
 
