@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     SECTIONS,
-    layout::{BOX_HEIGHT, BOX_WIDTH, lay_out},
+    layout::{BOX_HEIGHT, BOX_WIDTH, Layout, lay_out},
     status, subtitle,
 };
 use crate::model::{Plan, Requirement, Section, Step};
@@ -41,8 +41,10 @@ struct Drawing {
 
 pub(super) fn draw(plan: &Plan) -> String {
     let mut drawing = Drawing { height: MARGIN, ..Drawing::default() };
-    for (section, key) in SECTIONS {
-        drawing.add(plan, section, key);
+    let lists = SECTIONS.map(|(section, key)| (section, key, lay_out(plan, section)));
+    let widest = lists.iter().map(|(.., layout)| layout.width).max().unwrap_or(0);
+    for (section, key, layout) in lists {
+        drawing.add(layout, (section, key), widest);
     }
     let (width, height) = (drawing.width + MARGIN, drawing.height + MARGIN);
     let title = escape(&format!("{} {}", plan.name, plan.version));
@@ -67,13 +69,12 @@ pub(super) fn draw(plan: &Plan) -> String {
 
 impl Drawing {
     /// Puts a list of steps below what is there.
-    fn add(&mut self, plan: &Plan, section: Section, key: &str) {
-        let layout = lay_out(plan, section);
+    fn add(&mut self, layout: Layout, (section, key): (Section, &str), widest: i64) {
         if layout.boxes.is_empty() {
             return;
         }
         let framed = section != Section::Main;
-        let (mut x, mut y) = (MARGIN, self.height);
+        let (mut x, mut y) = (MARGIN + (widest - layout.width) / 2, self.height);
         if framed {
             y += GROUP_GAP;
             let width = layout.width + 2 * FRAME + SHEET * 2;
@@ -107,14 +108,19 @@ impl Drawing {
     /// The arrows that end at a step.
     fn arrows(&self, index: usize, step: &Step, text: &mut String) {
         let Some((left, top)) = self.places.get(&index).copied() else { return };
-        let count = i64::try_from(step.requires.len()).unwrap_or(0);
-        for (place, requires) in (1..).zip(&step.requires) {
+        let mut arrows = Vec::new();
+        for requires in &step.requires {
             let Some(from) = self.places.get(&requires.step) else { continue };
-            // Arrows end side by side, so that their labels do not lie on each other.
-            let end = (left + BOX_WIDTH * place / (count + 1), top);
-            let start = (from.0 + BOX_WIDTH / 2, from.1 + BOX_HEIGHT);
-            let mut points = vec![start];
+            let mut points = vec![(from.0 + BOX_WIDTH / 2, from.1 + BOX_HEIGHT)];
             points.extend(self.passes.get(&(requires.step, index)).into_iter().flatten());
+            arrows.push((points, requires));
+        }
+        // Arrows end side by side in the order in which they come, so that neither they nor their
+        // labels lie on each other.
+        arrows.sort_by_key(|(points, _)| points.last().map(|(x, _)| *x));
+        let count = i64::try_from(arrows.len()).unwrap_or(0);
+        for (place, (mut points, requires)) in (1..).zip(arrows) {
+            let end = (left + BOX_WIDTH * place / (count + 1), top);
             points.push(end);
             let class = match requires.status {
                 Requirement::Completed if !requires.explicit => "completed",
