@@ -1,27 +1,33 @@
-//! `cpe plan`: tells what is wrong with plans before anything runs.
+//! `cpe plan`: tells what is wrong with plans before anything runs, and what they do.
 
-use std::path::PathBuf;
+mod check;
+mod graph;
+mod replay;
+
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Subcommand;
 use cpe_plan::{Plan, plan_schema};
-use serde_json::json;
 
 use super::Failed;
-use crate::{
-    cli::{Global, Output},
-    compose::plan_files,
-};
+use crate::cli::Global;
 
 #[derive(Debug, Subcommand)]
 pub enum PlanCommand {
-    /// Checks plans: every mistake of every file, with line and column.
-    #[command(after_help = "Example:\n  cpe plan check plans/transcode.yaml")]
-    Check {
-        /// Plan files, or folders of `*.yaml`.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Checks plans: every mistake of every file, with line and column, and what may not be meant.
+    #[command(after_help = "Example:\n  cpe plan check plans/transcode.yaml --deny warnings")]
+    Check(check::Check),
+    /// Draws a plan: its steps, what each waits for, and what happens when some fail.
+    #[command(
+        after_help = "Example:\n  cpe plan graph plans/transcode.yaml --format svg > transcode.svg"
+    )]
+    Graph(graph::Graph),
+    /// Holds a history against a plan: would the plan have decided the same?
+    #[command(after_help = "Example:\n  aws swf get-workflow-execution-history --domain cpe \
+                      --execution workflowId=W,runId=R > history.json\n  \
+                      cpe plan replay plans/transcode.yaml history.json")]
+    Replay(replay::ReplayArgs),
     /// Prints the JSON Schema of plans, for completion and checks in editors.
     #[command(after_help = "Example:\n  cpe plan schema > plan.schema.json")]
     Schema,
@@ -30,7 +36,9 @@ pub enum PlanCommand {
 impl PlanCommand {
     pub fn run(self, global: &Global) -> Result<(), Failed> {
         match self {
-            Self::Check { files } => check(&files, global.output),
+            Self::Check(check) => check.run(global.output),
+            Self::Graph(graph) => graph.run(),
+            Self::Replay(replay) => replay.run(global.output),
             Self::Schema => {
                 println!("{}", serde_json::to_string_pretty(&plan_schema())?);
                 Ok(())
@@ -39,62 +47,14 @@ impl PlanCommand {
     }
 }
 
-fn check(paths: &[PathBuf], output: Output) -> Result<(), Failed> {
-    let files = plan_files(paths).map_err(Failed::usage)?;
-    let mut mistakes = 0;
-    let mut report = Vec::new();
-    for file in &files {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))
-            .map_err(Failed::usage)?;
-        let name = file.display().to_string();
-        match Plan::parse(&name, &text) {
-            Ok(plan) => {
-                if output == Output::Text {
-                    println!(
-                        "{name}: plan {} is well: {} activities, {} steps",
-                        plan.workflow_type(),
-                        plan.activities.len(),
-                        plan.steps.len(),
-                    );
-                }
-                report.push(json!({
-                    "file": name,
-                    "plan": {"name": plan.name, "version": plan.version},
-                    "digest": plan.digest(),
-                    "errors": [],
-                }));
-            }
-            Err(errors) => {
-                mistakes += errors.errors().len();
-                if output == Output::Text {
-                    println!("{errors}");
-                }
-                let errors: Vec<_> = errors
-                    .errors()
-                    .iter()
-                    .map(|error| {
-                        json!({
-                            "line": error.line, "column": error.column,
-                            "message": error.message, "hint": error.hint,
-                        })
-                    })
-                    .collect();
-                report.push(json!({"file": name, "errors": errors}));
-            }
-        }
-    }
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    }
-    if mistakes > 0 {
-        return Err(anyhow::anyhow!(
-            "{mistakes} mistake{} in {} file{}",
-            if mistakes == 1 { "" } else { "s" },
-            files.len(),
-            if files.len() == 1 { "" } else { "s" },
-        )
-        .into());
-    }
-    Ok(())
+/// The text of a file that was named on the command line.
+fn read(file: &Path) -> Result<String, Failed> {
+    std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read {}", file.display()))
+        .map_err(Failed::usage)
+}
+
+/// A plan that has to be without mistakes.
+fn load(file: &Path) -> Result<Plan, Failed> {
+    Ok(Plan::parse(&file.display().to_string(), &read(file)?)?)
 }

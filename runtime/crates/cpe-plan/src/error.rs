@@ -24,17 +24,28 @@ pub struct PlanError {
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
-        if !self.source_line.trim().is_empty() {
-            let width = self.line.to_string().len();
-            write!(f, "\n  {} | {}", self.line, self.source_line)?;
-            let pad = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0);
-            write!(f, "\n  {:width$} | {:pad$}^", "", "")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {hint}")?;
-        }
-        Ok(())
+        let at = Position { line: self.line, column: self.column };
+        write_place(f, at, &self.source_line, self.hint.as_deref())
     }
+}
+
+/// The line that a message is about, with the place in it, and what would be right.
+pub(crate) fn write_place(
+    f: &mut fmt::Formatter<'_>,
+    at: Position,
+    source_line: &str,
+    hint: Option<&str>,
+) -> fmt::Result {
+    if !source_line.trim().is_empty() {
+        let width = at.line.to_string().len();
+        write!(f, "\n  {} | {source_line}", at.line)?;
+        let pad = usize::try_from(at.column.saturating_sub(1)).unwrap_or(0);
+        write!(f, "\n  {:width$} | {:pad$}^", "", "")?;
+    }
+    if let Some(hint) = hint {
+        write!(f, "\n  hint: {hint}")?;
+    }
+    Ok(())
 }
 
 /// All mistakes of a plan, in the order of their places.
@@ -76,6 +87,10 @@ impl<'a> Problems<'a> {
         Self { file, text, errors: Vec::new() }
     }
 
+    pub(crate) fn file(&self) -> &'a str {
+        self.file
+    }
+
     pub(crate) fn add(&mut self, at: Position, message: impl Into<String>) {
         self.push(at, message.into(), None);
     }
@@ -101,9 +116,7 @@ impl<'a> Problems<'a> {
         if self.errors.len() >= MAX_ERRORS {
             return;
         }
-        let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(0);
-        let source_line: String =
-            self.text.lines().nth(line).unwrap_or_default().chars().take(200).collect();
+        let source_line = source_line(self.text, at);
         self.errors.push(PlanError {
             file: self.file.to_owned(),
             line: at.line,
@@ -122,6 +135,12 @@ impl<'a> Problems<'a> {
         self.errors.sort_by_key(|error| (error.line, error.column));
         PlanErrors(self.errors)
     }
+}
+
+/// The line of a place, as much of it as is worth showing.
+pub(crate) fn source_line(text: &str, at: Position) -> String {
+    let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(0);
+    text.lines().nth(line).unwrap_or_default().chars().take(200).collect()
 }
 
 /// The candidate nearest to what was written, if it is near at all.

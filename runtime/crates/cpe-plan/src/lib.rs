@@ -5,20 +5,25 @@
 
 #![warn(missing_docs)]
 
+mod budget;
 mod call;
 mod decide;
 mod document;
 mod error;
+mod graph;
 mod load;
 mod model;
 mod module_ref;
 mod outputs;
 mod plan_schema;
+mod replay;
 mod schema;
 mod state;
 mod template;
+mod warnings;
 
 pub use self::{
+    budget::{Budget, BudgetInput, CallBudget, StepBudget},
     call::{ActivityIdParts, parse_activity_id},
     decide::{decide, next_decisions},
     error::{PlanError, PlanErrors},
@@ -28,6 +33,8 @@ pub use self::{
     },
     module_ref::{ModuleRef, ModuleRefError},
     plan_schema::plan_schema,
+    replay::{Difference, Replay, ReplayedDecisions, read_history, replay},
     schema::Schema,
     state::{RunState, StepFailure},
+    warnings::PlanWarning,
 };

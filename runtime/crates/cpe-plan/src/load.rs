@@ -91,6 +91,7 @@ pub(crate) fn load(text: &str, problems: &mut Problems<'_>) -> Option<Plan> {
         dependents,
         handled,
         signals,
+        file: problems.file().to_owned(),
         text: text.to_owned(),
         digest: hex::encode(Sha256::digest(text)),
     })

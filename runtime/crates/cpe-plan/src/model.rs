@@ -51,6 +51,8 @@ pub struct Plan {
     pub(crate) handled: Vec<bool>,
     /// The names of signals that steps wait for.
     pub(crate) signals: BTreeSet<String>,
+    /// As it was given to [`Plan::parse`].
+    pub(crate) file: String,
     pub(crate) text: String,
     pub(crate) digest: String,
 }
@@ -103,6 +105,25 @@ impl Plan {
             })?;
         }
         Ok(Some(grants))
+    }
+
+    /// The positions of all steps, each after those that it requires.
+    pub(crate) fn in_order(&self) -> Vec<usize> {
+        let mut missing: Vec<usize> = self.steps.iter().map(|step| step.requires.len()).collect();
+        let free = missing.iter().enumerate().filter(|(_, missing)| **missing == 0);
+        let mut order: Vec<usize> = free.map(|(step, _)| step).collect();
+        let mut at = 0;
+        while let Some(step) = order.get(at).copied() {
+            at += 1;
+            for dependent in self.dependents.get(step).into_iter().flatten() {
+                let Some(missing) = missing.get_mut(dependent.step) else { continue };
+                *missing = missing.saturating_sub(1);
+                if *missing == 0 {
+                    order.push(dependent.step);
+                }
+            }
+        }
+        order
     }
 
     /// The positions of a section's steps.

@@ -24,6 +24,10 @@ impl OutputsSpec {
         Ok(())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn apply(&self, result: &Value) -> Value {
         let outputs = self.0.iter().map(|Output { key, path, singular }| {
             let mut found = path.query(result).all();

@@ -153,6 +153,13 @@ impl Templates {
         self.environment.globals().any(|(global, _)| global == name)
     }
 
+    /// What a template renders to that depends on nothing.
+    pub(crate) fn constant(&self, id: &TemplateId) -> Option<Value> {
+        let template = self.environment.get_template(&id.0).ok()?;
+        let mut names = template.undeclared_variables(false).into_iter();
+        names.all(|name| self.is_global(&name)).then(|| self.render(id, []).ok()).flatten()
+    }
+
     /// Renders with these names; the text must be JSON.
     pub(crate) fn render(
         &self,

@@ -1,0 +1,83 @@
+//! `cpe plan replay`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cpe_plan::{Difference, Replay, read_history, replay};
+use cpe_swf::{RunId, WorkflowExecution, WorkflowId};
+
+use super::{Failed, load, read};
+use crate::cli::Output;
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The plan.
+    plan: PathBuf,
+    /// The history, as `aws swf get-workflow-execution-history` prints it.
+    history: PathBuf,
+    /// The execution that the history is of; without it, ids of children and waits before retries
+    /// are not compared.
+    #[arg(long, value_name = "ID", requires = "run_id")]
+    workflow_id: Option<String>,
+    /// Its run.
+    #[arg(long, value_name = "ID", requires = "workflow_id")]
+    run_id: Option<String>,
+}
+
+impl ReplayArgs {
+    pub(super) fn run(self, output: Output) -> Result<(), Failed> {
+        let plan = load(&self.plan)?;
+        let history = read_history(&read(&self.history)?)
+            .map_err(|error| anyhow::anyhow!("{}: {error}", self.history.display()))
+            .map_err(Failed::usage)?;
+        let execution = self.workflow_id.zip(self.run_id).map(|(workflow_id, run_id)| {
+            WorkflowExecution { workflow_id: WorkflowId(workflow_id), run_id: RunId(run_id) }
+        });
+        let replay = replay(&plan, execution.as_ref(), &history);
+        match output {
+            Output::Text => show(&replay),
+            Output::Json => println!("{}", serde_json::to_string_pretty(&replay)?),
+        }
+        match replay.difference {
+            None => Ok(()),
+            Some(difference) => Err(anyhow::anyhow!(
+                "the plan decides otherwise at the decision task that event {} completed",
+                difference.completed
+            )
+            .into()),
+        }
+    }
+}
+
+fn show(replay: &Replay) {
+    for task in &replay.decisions {
+        println!("event {}, of the events up to {}:", task.completed, task.seen);
+        let differs = replay.difference.as_ref().is_some_and(|d| d.completed == task.completed);
+        let plan = if differs { task.expected.as_slice() } else { &[] };
+        for (who, decisions) in [("decided", task.recorded.as_slice()), ("plan", plan)] {
+            for decision in decisions {
+                println!("  {who}: {decision}");
+            }
+        }
+        if task.recorded.is_empty() {
+            println!("  decided: nothing");
+        }
+    }
+    match &replay.difference {
+        None => println!("the plan decides all {} as they were decided", replay.decisions.len()),
+        Some(difference) => explain(difference),
+    }
+}
+
+fn explain(difference: &Difference) {
+    if let Some(step) = &difference.step {
+        println!("step `{step}`:");
+    }
+    println!("{}", difference.explanation);
+    for (what, decision) in
+        [("the plan", &difference.expected), ("the history", &difference.recorded)]
+    {
+        let text = decision.as_deref().unwrap_or("nothing").replace('\n', "\n    ");
+        println!("  {what}: {text}");
+    }
+}
