@@ -61,9 +61,9 @@ const START: &str = r#"WorkflowExecutionStarted {"childPolicy": "TERMINATE", "ta
 
 fn render(replay: &Replay) -> String {
     let mut text = String::new();
-    for task in &replay.decisions {
-        let (expected, recorded) = (task.expected.join(", "), task.recorded.join(", "));
-        let _ = writeln!(text, "{} [{expected}] [{recorded}]", task.completed);
+    for one in &replay.decisions {
+        let (expected, recorded) = (one.expected.join(", "), one.recorded.join(", "));
+        let _ = writeln!(text, "{} [{expected}] [{recorded}]", one.completed);
     }
     if let Some(difference) = &replay.difference {
         let _ = writeln!(text, "{}", difference.explanation);
