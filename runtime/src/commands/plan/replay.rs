@@ -50,16 +50,16 @@ impl ReplayArgs {
 }
 
 fn show(replay: &Replay) {
-    for task in &replay.decisions {
-        println!("event {}, of the events up to {}:", task.completed, task.seen);
-        let differs = replay.difference.as_ref().is_some_and(|d| d.completed == task.completed);
-        let plan = if differs { task.expected.as_slice() } else { &[] };
-        for (who, decisions) in [("decided", task.recorded.as_slice()), ("plan", plan)] {
+    for one in &replay.decisions {
+        println!("event {}, of the events up to {}:", one.completed, one.seen);
+        let differs = replay.difference.as_ref().is_some_and(|d| d.completed == one.completed);
+        let plan = if differs { one.expected.as_slice() } else { &[] };
+        for (who, decisions) in [("decided", one.recorded.as_slice()), ("plan", plan)] {
             for decision in decisions {
                 println!("  {who}: {decision}");
             }
         }
-        if task.recorded.is_empty() {
+        if one.recorded.is_empty() {
             println!("  decided: nothing");
         }
     }

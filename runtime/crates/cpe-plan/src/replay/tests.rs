@@ -1,10 +1,10 @@
 use std::fmt::Write as _;
 
-use cpe_swf::{HistoryEvent, WorkflowExecution};
+use cpe_swf::{Decision, HistoryEvent, WorkflowExecution};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use crate::{Plan, Replay, read_history, replay};
+use crate::{Plan, Replay, decide, read_history, replay};
 
 fn plan(steps: &str) -> Plan {
     let text = format!(
@@ -61,9 +61,9 @@ const START: &str = r#"WorkflowExecutionStarted {"childPolicy": "TERMINATE", "ta
 
 fn render(replay: &Replay) -> String {
     let mut text = String::new();
-    for task in &replay.decisions {
-        let (expected, recorded) = (task.expected.join(", "), task.recorded.join(", "));
-        let _ = writeln!(text, "{} [{expected}] [{recorded}]", task.completed);
+    for one in &replay.decisions {
+        let (expected, recorded) = (one.expected.join(", "), one.recorded.join(", "));
+        let _ = writeln!(text, "{} [{expected}] [{recorded}]", one.completed);
     }
     if let Some(difference) = &replay.difference {
         let _ = writeln!(text, "{}", difference.explanation);
@@ -283,4 +283,66 @@ fn any_event_is_replayed() {
     for from in 0..history.len() {
         let _ = replay(&plan(TWO), None, &history[from..]);
     }
+}
+
+/// One run of a plan, whose every first attempt fails, as SWF writes it.
+fn run(plan: &Plan) -> Vec<HistoryEvent> {
+    let mut lines = vec![START.to_owned()];
+    loop {
+        lines.push("answer".to_owned());
+        let events = history(&lines.join("\n"));
+        // Its decider saw all but the answer itself.
+        let decisions = decide(plan, &events[..events.len() - 1]);
+        let mut ends = Vec::new();
+        for (event, decision) in (events.len() + 1..).zip(decisions) {
+            match decision {
+                Decision::ScheduleActivityTask(d) => {
+                    let id = d.activity_id.as_str();
+                    let input = json!(d.input);
+                    lines.push(format!(
+                        r#"ActivityTaskScheduled {{"activityId": "{id}", "input": {input}}}"#
+                    ));
+                    ends.push(if id.contains('#') {
+                        format!(r#"ActivityTaskCompleted {{"scheduledEventId": {event}, "startedEventId": 0, "result": "7"}}"#)
+                    } else {
+                        format!(r#"ActivityTaskFailed {{"scheduledEventId": {event}, "startedEventId": 0, "reason": "x"}}"#)
+                    });
+                }
+                Decision::StartTimer(d) => {
+                    let (id, wait) = (&d.timer_id, d.start_to_fire_timeout);
+                    lines.push(format!(
+                        r#"TimerStarted {{"timerId": "{id}", "startToFireTimeout": "{wait}"}}"#
+                    ));
+                    ends.push(format!(
+                        r#"TimerFired {{"timerId": "{id}", "startedEventId": {event}}}"#
+                    ));
+                }
+                Decision::CompleteWorkflowExecution(d) => {
+                    let result = json!(d.result);
+                    lines.push(format!(r#"WorkflowExecutionCompleted {{"result": {result}}}"#));
+                    return history(&lines.join("\n"));
+                }
+                other => panic!("not carried out: {other:?}"),
+            }
+        }
+        lines.append(&mut ends);
+    }
+}
+
+#[test]
+fn what_a_plan_decided_it_decides_again() {
+    let steps = "- {name: Try, activity: A, retry: {max_attempts: 3, on: [x]}}
+- {name: Wait, wait: 1h}
+- {name: Each, activity: A, retry: {}, foreach: '[1, 2, 3, 4]', max_parallel: 2, input: '{{ item }}'}
+- {name: Sum, eval: '[{{ Try }}, {{ Each | length }}]', requires: [Try, [Each, succeeded], Wait]}
+";
+    let history = run(&plan(steps));
+    let same = replay(&plan(steps), None, &history);
+    assert_eq!(same.difference, None);
+    assert!(same.decisions.len() > 5, "{same:?}");
+    let narrower = replay(&plan(&steps.replace("l: 2", "l: 1")), None, &history);
+    assert_eq!(narrower.difference.unwrap().step.as_deref(), Some("Each"));
+    let longer = replay(&plan(&steps.replace("1h", "2h")), None, &history);
+    expect!["the plan would start the timer cpe.wait.Wait as well, but with another wait"]
+        .assert_eq(&longer.difference.unwrap().explanation);
 }
