@@ -115,9 +115,14 @@ fn sum(budget: &Budget) -> String {
         runs => format!("in {runs} runs"),
     };
     let limit = budget.limiting().map_or_else(String::new, |call| {
+        // What every execution takes has the plan itself for its key.
+        let because = match call.key.as_str() {
+            "name" => String::new(),
+            key => format!(", because of {key}"),
+        };
         format!(
-            ", {:.3} executions/s for an account ({}, because of {})",
-            call.executions_per_second, call.operation, call.key
+            ", {:.3} executions/s for an account ({}{because})",
+            call.executions_per_second, call.operation
         )
     });
     format!("at worst {} events {runs}{limit}", budget.events)

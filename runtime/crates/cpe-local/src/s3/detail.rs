@@ -47,9 +47,18 @@ pub(super) fn header(error: &StoreError) -> Option<(HeaderName, HeaderValue)> {
     Some((HEADER, HeaderValue::try_from(detail).ok()?))
 }
 
+/// What is left unsaid where `s3s` refuses a bucket's name itself, with nothing but a code.
+fn unsaid(error: &str) -> Option<&'static str> {
+    let bare = error.contains("<Code>InvalidBucketName</Code>") && !error.contains("<Message>");
+    bare.then_some("The specified bucket is not valid.")
+}
+
 /// Writes the elements into the answer.
 pub(super) async fn write(mut response: Response<Body>) -> Result<Response<Body>, HttpError> {
-    let Some(detail) = response.headers_mut().remove(HEADER) else { return Ok(response) };
+    let detail = response.headers_mut().remove(HEADER);
+    if detail.is_none() && !response.status().is_client_error() {
+        return Ok(response);
+    }
     let (mut parts, body) = response.into_parts();
     let body = BodyExt::collect(body).await.map_err(HttpError::new)?.to_bytes();
     let text = String::from_utf8_lossy(&body);
@@ -57,9 +66,11 @@ pub(super) async fn write(mut response: Response<Body>) -> Result<Response<Body>
     let Some(error) = text.strip_suffix("</Error>") else {
         return Ok(Response::from_parts(parts, Body::from(body)));
     };
-    let elements: String = form_urlencoded::parse(detail.as_bytes())
-        .map(|(name, value)| format!("<{name}>{}</{name}>", escaped(&value)))
-        .collect();
+    let detail = detail.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+    let message = unsaid(error).map(|message| format!("<Message>{message}</Message>"));
+    let elements = form_urlencoded::parse(detail)
+        .map(|(name, value)| format!("<{name}>{}</{name}>", escaped(&value)));
+    let elements: String = message.into_iter().chain(elements).collect();
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Ok(Response::from_parts(parts, Body::from(format!("{error}{elements}</Error>"))))

@@ -51,3 +51,82 @@ async fn job_input(
     }
     Ok(state.input())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cpe_plan::Plan;
+    use cpe_ports::ErrorKind;
+    use cpe_swf::ActivityType;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        Plans,
+        testing::{ScriptedQueues, ScriptedWorkflows, worker},
+    };
+
+    const PLAN: &str = r#"
+name: G
+version: 1
+activities:
+- name: Own
+  version: v1
+  module: m@1
+  grants: {s3: [{bucket: b, prefix: "{{ __input__.of }}/", access: read}]}
+- name: Fixed
+  version: v1
+  module: m@1
+  grants: {s3: [{bucket: b, prefix: "f/", access: read}]}
+- {name: All, version: v1, module: m@1}
+steps:
+- {name: A, activity: Own, input: '{}'}
+- {name: B, activity: Fixed, input: '{}'}
+- {name: C, activity: All, input: '{}'}
+"#;
+
+    /// What the activity asks for in a job with this input, and how often the history was read.
+    async fn asked(activity: &str, input: Result<Value, ErrorKind>) -> (String, usize) {
+        let workflows = ScriptedWorkflows::default();
+        let history = input.map(|input| {
+            json!({"events": [{
+                "eventId": 1, "eventTimestamp": 0, "eventType": "WorkflowExecutionStarted",
+                "workflowExecutionStartedEventAttributes": {
+                    "childPolicy": "TERMINATE", "taskList": {"name": "l"},
+                    "workflowType": {"name": "G", "version": "1"}, "input": input.to_string(),
+                },
+            }]})
+        });
+        workflows.reply("GetWorkflowExecutionHistory", history);
+        let worker = worker(&workflows, &ScriptedQueues::default());
+        let plan = Plan::parse("g.yaml", PLAN).unwrap_or_else(|errors| panic!("{errors}"));
+        let plans = Plans::new([Arc::new(plan)]).unwrap();
+        let binding = plans.binding(&ActivityType::new(activity, "v1")).unwrap();
+        let execution = WorkflowExecution { workflow_id: "c.j".into(), run_id: "r".into() };
+        let text = match grants(&worker, binding, &execution).await {
+            Ok(None) => "all".to_owned(),
+            Ok(Some(grants)) => grants.s3.iter().map(|grant| grant.prefix.clone()).collect(),
+            Err(answer) => answer.to_string(),
+        };
+        (text, workflows.calls_of("GetWorkflowExecutionHistory").len())
+    }
+
+    #[tokio::test]
+    async fn the_history_is_read_only_for_prefixes_that_name_the_input() {
+        let input = || Ok(json!({"of": "alice"}));
+        assert_eq!(asked("Own", input()).await, ("alice/".to_owned(), 1));
+        assert_eq!(asked("Fixed", input()).await, ("f/".to_owned(), 0));
+        assert_eq!(asked("All", input()).await, ("all".to_owned(), 0));
+    }
+
+    #[tokio::test]
+    async fn what_leads_elsewhere_or_cannot_be_read_grants_nothing() {
+        for input in [json!({"of": "../bob"}), json!({"of": ""}), json!({"of": ".."}), json!({})] {
+            let (text, _) = asked("Own", Ok(input.clone())).await;
+            assert!(text.contains("cpe.grants.invalid"), "{input}: {text}");
+        }
+        let (text, _) = asked("Own", Err(ErrorKind::Refused)).await;
+        assert!(text.contains("cpe.grants.unreadable"), "{text}");
+    }
+}

@@ -128,6 +128,18 @@ async fn what_is_in_memory_can_be_forgotten() {
 }
 
 #[tokio::test]
+async fn a_bucket_name_that_is_none_is_said_to_be_none() {
+    let world = World::new().await;
+    for line in ["PUT /bk HTTP/1.1", "GET /bk HTTP/1.1", "GET /b_k/key HTTP/1.1"] {
+        let refused = world.request(line, "").await;
+        assert_eq!(refused.status, 400, "{line}");
+        let said = "<Code>InvalidBucketName</Code><Message>The specified bucket is not valid.";
+        assert!(refused.body.contains(said), "{line}: {}", refused.body);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn names_of_elsewhere_are_refused() {
     let world = World::new().await;
     for (host, status) in [
