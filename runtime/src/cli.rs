@@ -94,7 +94,7 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
         Command::Local(local) => local.run().await,
         Command::Run(run) => run.run(&global).await,
         Command::Job(job) => job.run(&global).await,
-        Command::Plan(plan) => plan.run(&global),
+        Command::Plan(plan) => plan.run(&global).await,
         Command::Module(module) => module.run(&global).await,
     }
 }

@@ -12,7 +12,7 @@ use anyhow::Context;
 use cpe_modules::Registry;
 use cpe_plan::ModuleRef;
 use cpe_sandbox::{Sandbox, SandboxConfig};
-use cpe_worker::Ports;
+use cpe_worker::{Payloads, Ports};
 
 pub use self::{
     clients::{Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, input_queue, one_client},
@@ -36,6 +36,12 @@ pub fn load_config(global: &Global) -> Result<Config, Failed> {
 pub fn registry(config: &Config, ports: &Ports) -> Registry {
     let (blobs, clock) = (ports.blobs.clone(), ports.clock.clone());
     Registry::new(blobs, clock, config.modules.bucket.clone(), config.modules.prefix.clone())
+}
+
+/// The texts that SWF does not take, where the configuration has them.
+pub fn payloads(config: &Config, ports: &Ports) -> Payloads {
+    let bucket = config.payloads_bucket().to_owned();
+    Payloads::new(ports, bucket, config.payloads.prefix.clone())
 }
 
 /// A sandbox that checks and compiles modules, and runs them one at a time.

@@ -25,6 +25,7 @@ pub struct Config {
     /// Where compiled modules are kept; the user's cache folder if absent. `CPE_CACHE`.
     pub cache: Option<PathBuf>,
     pub modules: ModulesSection,
+    pub payloads: PayloadsSection,
     pub decider: DeciderSection,
     pub activities: ActivitiesSection,
     /// `CPE_CLIENTS`.
@@ -38,6 +39,16 @@ pub struct ModulesSection {
     /// `CPE_MODULES_BUCKET`.
     pub bucket: String,
     /// Put before every key of the registry. `CPE_MODULES_PREFIX`.
+    pub prefix: String,
+}
+
+/// Where texts stand that SWF does not take: inputs and results of more than 32,768 characters.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PayloadsSection {
+    /// That of the modules if absent. `CPE_PAYLOADS_BUCKET`.
+    pub bucket: Option<String>,
+    /// Put before every key, `<client>/<jobId>/<digest>`. `CPE_PAYLOADS_PREFIX`.
     pub prefix: String,
 }
 
@@ -103,6 +114,7 @@ impl Default for Config {
             data: PathBuf::from(".cpe"),
             cache: None,
             modules: ModulesSection::default(),
+            payloads: PayloadsSection::default(),
             decider: DeciderSection::default(),
             activities: ActivitiesSection::default(),
             clients: Vec::new(),
@@ -113,6 +125,12 @@ impl Default for Config {
 impl Default for ModulesSection {
     fn default() -> Self {
         Self { bucket: "cpe-modules".to_owned(), prefix: String::new() }
+    }
+}
+
+impl Default for PayloadsSection {
+    fn default() -> Self {
+        Self { bucket: None, prefix: "payloads/".to_owned() }
     }
 }
 
@@ -175,6 +193,11 @@ impl Config {
         self.cache.clone().or_else(user_cache).unwrap_or_else(|| self.data.join("cache"))
     }
 
+    /// Where the texts stand that SWF does not take.
+    pub fn payloads_bucket(&self) -> &str {
+        self.payloads.bucket.as_deref().unwrap_or(&self.modules.bucket)
+    }
+
     fn override_by(
         &mut self,
         environment: &impl Fn(&str) -> Option<String>,
@@ -188,7 +211,9 @@ impl Config {
         text("CPE_DOMAIN", &mut self.domain);
         text("CPE_MODULES_BUCKET", &mut self.modules.bucket);
         text("CPE_MODULES_PREFIX", &mut self.modules.prefix);
+        text("CPE_PAYLOADS_PREFIX", &mut self.payloads.prefix);
         text("CPE_DECIDER_TASK_LIST", &mut self.decider.task_list);
+        self.payloads.bucket = environment("CPE_PAYLOADS_BUCKET").or(self.payloads.bucket.take());
         if let Some(plans) = environment("CPE_PLANS") {
             self.plans = std::env::split_paths(&plans).collect();
         }
@@ -221,6 +246,7 @@ impl Config {
         };
         need(!self.domain.is_empty(), "`domain` is empty");
         need(!self.modules.bucket.is_empty(), "`modules.bucket` is empty");
+        need(!self.payloads_bucket().is_empty(), "`payloads.bucket` is empty");
         need(!self.decider.task_list.is_empty(), "`decider.task_list` is empty");
         need((1..=1_000).contains(&self.decider.max_in_flight), IN_FLIGHT_DECIDER);
         need((1..=10_000).contains(&self.activities.max_in_flight), IN_FLIGHT_ACTIVITIES);

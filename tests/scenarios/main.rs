@@ -12,6 +12,7 @@
 mod cancel;
 mod crashes;
 mod failures;
+mod payloads;
 mod plans;
 mod processes;
 mod refusals;

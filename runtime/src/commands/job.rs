@@ -76,6 +76,14 @@ impl Job {
                         .map_err(Failed::usage)?;
                 }
                 let ports = compose::connect(global).await?;
+                let input = match input {
+                    None => None,
+                    Some(input) => {
+                        let payloads = compose::payloads(&config, &ports);
+                        let shortened = payloads.shorten(&workflow_id, input).await;
+                        Some(shortened.context("the signal's input cannot be stored")?)
+                    }
+                };
                 let request = SignalWorkflowExecutionRequest {
                     domain: config.domain.as_str().into(),
                     workflow_id: workflow_id.clone(),

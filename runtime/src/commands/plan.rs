@@ -34,11 +34,11 @@ pub enum PlanCommand {
 }
 
 impl PlanCommand {
-    pub fn run(self, global: &Global) -> Result<(), Failed> {
+    pub async fn run(self, global: &Global) -> Result<(), Failed> {
         match self {
             Self::Check(check) => check.run(global.output),
             Self::Graph(graph) => graph.run(),
-            Self::Replay(replay) => replay.run(global.output),
+            Self::Replay(replay) => replay.run(global).await,
             Self::Schema => {
                 println!("{}", serde_json::to_string_pretty(&plan_schema())?);
                 Ok(())

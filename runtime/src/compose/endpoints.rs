@@ -42,7 +42,7 @@ pub fn local_ports(local: &Local) -> Ports {
     }
 }
 
-/// Makes domain, queues and module bucket where they are missing: on the embedded endpoint, which
+/// Makes domain, queues and CPE's own buckets where they are missing: on the embedded endpoint, which
 /// begins empty. On AWS these are the operator's to make.
 ///
 /// # Errors
@@ -54,9 +54,11 @@ pub async fn prepare(config: &Config, ports: &Ports) -> anyhow::Result<()> {
         let made = ports.queues.create_queue(queue).await;
         made.with_context(|| format!("cannot make the queue {queue}"))?;
     }
-    let bucket = &config.modules.bucket;
-    let made = ports.blobs.create_bucket(bucket).await;
-    made.with_context(|| format!("cannot make the bucket {bucket}"))
+    for bucket in [config.modules.bucket.as_str(), config.payloads_bucket()] {
+        let made = ports.blobs.create_bucket(bucket).await;
+        made.with_context(|| format!("cannot make the bucket {bucket}"))?;
+    }
+    Ok(())
 }
 
 /// Makes the SWF domain unless it exists.

@@ -15,7 +15,7 @@ use cpe_worker::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Clients, registry, sandbox};
+use super::{Clients, payloads, registry, sandbox};
 use crate::config::Config;
 
 /// SQS holds a receive for 20 s, so few are enough for a queue.
@@ -92,6 +92,7 @@ impl Fleet {
         let worker = Arc::new(Worker {
             domain,
             archive,
+            payloads: Arc::new(payloads(config, &ports)),
             identity: identity(),
             plans,
             clients: clients.into_inner(),

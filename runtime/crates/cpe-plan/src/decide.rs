@@ -44,7 +44,7 @@ pub fn next_decisions(plan: &Plan, state: &RunState) -> Vec<Decision> {
         return hold(state);
     }
     if let Some(failure) = &state.refused {
-        return vec![closing::refuse(failure)];
+        return vec![closing::refuse(state, failure)];
     }
     if state.is_done() && state.open.is_empty() {
         return vec![closing::close(plan, state)];

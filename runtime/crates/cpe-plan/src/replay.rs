@@ -61,6 +61,8 @@ pub struct Difference {
 /// known, the ids of children and the waits before retries, which follow from it, are not
 /// compared.
 ///
+/// Texts that the history only refers to ([`cpe_swf::PayloadRef`]) are to be put in first.
+///
 /// The order of decisions in one answer does not matter to SWF, so it does not here.
 pub fn replay(
     plan: &Plan,

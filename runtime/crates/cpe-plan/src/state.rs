@@ -22,7 +22,10 @@ mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cpe_swf::{ChildPolicy, EventId, TaskList, Timeout, Timestamp, WorkflowExecution, limits};
+use cpe_swf::{
+    ChildPolicy, EventId, MAX_PAYLOAD_CHARS, TaskList, Timeout, Timestamp, WorkflowExecution,
+    limits,
+};
 use minijinja::Value;
 
 pub(crate) use self::{
@@ -76,9 +79,6 @@ pub struct RunState {
     /// When that event was written: the only clock here.
     now: Timestamp,
 }
-
-/// Characters of a text that is carried by reference.
-const MAX_BY_REFERENCE: usize = 4 << 20;
 
 /// How a run was started, as far as the next one is to be started alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,9 +137,10 @@ impl RunState {
         serde_json::to_value(&self.input).unwrap_or_default()
     }
 
-    /// Lets inputs, results and continued states be longer than SWF takes (32,768 characters), up
-    /// to a few megabytes: whoever answers the decisions puts such texts elsewhere, and gives
-    /// [`RunState::apply`] the texts themselves. All deciders of a fleet are to do the same.
+    /// Lets inputs, results, details and continued states be longer than SWF takes (32,768
+    /// characters), up to [`MAX_PAYLOAD_CHARS`]: whoever answers the decisions puts such texts
+    /// elsewhere, and gives [`RunState::apply`] the texts themselves. All deciders of a fleet are
+    /// to do the same.
     #[must_use]
     pub fn by_reference(self) -> Self {
         Self { by_reference: true, ..self }
@@ -147,7 +148,7 @@ impl RunState {
 
     /// Characters of one text.
     pub(crate) fn max_chars(&self) -> usize {
-        if self.by_reference { MAX_BY_REFERENCE } else { limits::DATA_CHARS }
+        if self.by_reference { MAX_PAYLOAD_CHARS } else { limits::DATA_CHARS }
     }
 
     /// The id of the last event applied; 0 before the first.

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{command::Problem, job::JobId};
 
+/// Characters of the details of a failure in an event that is too long for a message.
+const SHORT_DETAILS: usize = 8_192;
+
 /// One message to a client's output queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobEvent {
@@ -114,6 +117,33 @@ impl EventData {
             self,
             Self::JobCompleted { .. } | Self::JobFailed { .. } | Self::JobCanceled { .. }
         )
+    }
+
+    /// Makes it short enough for a message: of an input or a result, what `reference` makes of it
+    /// takes the place, in JSON; of the details of a failure, the beginning stays.
+    pub fn shorten(&mut self, reference: impl Fn(&str) -> Option<String>) {
+        match self {
+            Self::WorkflowScheduled { input, .. } => {
+                if let Some(short) = reference(&input.to_string()) {
+                    *input = embed(&short);
+                }
+            }
+            Self::ActivityScheduled { input: Some(text), .. }
+            | Self::ActivityCompleted { result: Some(text), .. }
+            | Self::JobCompleted { result: Some(text) } => {
+                if let Some(short) = reference(text) {
+                    *text = short;
+                }
+            }
+            Self::ActivityFailed { details, .. }
+            | Self::ActivityTimeout { details, .. }
+            | Self::ActivityCanceled { details, .. }
+            | Self::JobFailed { details, .. }
+            | Self::JobCanceled { details } => {
+                *details = details.chars().take(SHORT_DETAILS).collect();
+            }
+            _ => {}
+        }
     }
 
     /// Whether it is about an activity task, and not about the job as a whole.

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod event;
 mod fault;
 pub mod limits;
+mod payload;
 mod tagged;
 mod types;
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use self::{
     decision::Decision,
     event::{EventAttributes, HistoryEvent},
     fault::{Fault, FaultKind},
+    payload::{MAX_PAYLOAD_CHARS, PayloadRef},
     types::*,
 };

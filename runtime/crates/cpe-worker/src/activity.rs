@@ -27,7 +27,11 @@ use tokio_util::{
 use tracing::{debug, error, info, warn};
 
 pub use self::run::{Guests, RunError, SandboxGuests};
-use self::{answer::Answer, heartbeat::Pulse, progress::About};
+use self::{
+    answer::{Answer, Answered},
+    heartbeat::Pulse,
+    progress::About,
+};
 use crate::{
     Binding, Worker,
     poller::{Handler, Poller, Source},
@@ -135,8 +139,12 @@ impl Activities {
             pulse.progress(),
             ended.clone(),
         )));
-        let token = job.task.task_token.clone();
-        let activity = job.about.to_string();
+        let answered = Answered {
+            task_token: job.task.task_token.clone(),
+            workflow_id: job.task.workflow_execution.workflow_id.clone(),
+            activity: job.about.to_string(),
+        };
+        let activity = &answered.activity;
         debug!(activity, module = %job.binding.module, "An activity task began");
         let began = job.began;
         let work = run::work(
@@ -149,13 +157,13 @@ impl Activities {
         // In a tokio task of its own, so that a fault of the host is caught there and told.
         let answer = match AbortOnDropHandle::new(tokio::spawn(work)).await {
             Ok(answer) => answer,
-            Err(error) => fault(&activity, error),
+            Err(error) => fault(activity, error),
         };
         ended.cancel();
         // What began and how far it came is heard before how it ended.
         let _ = told.await;
         info!(activity, took = ?began.elapsed(), "An activity task ended: {answer}");
-        answer::send(&self.worker, token, answer, &activity).await;
+        answer::send(&self.worker, &answered, answer).await;
     }
 
     fn heartbeat_interval(&self, binding: &Binding) -> Duration {
@@ -200,9 +208,13 @@ impl Handler<ActivityTask> for Activities {
                 self.serve(Job { about, binding, task, began: Instant::now() }).await;
             }
             Err(answer) => {
-                let activity = task.activity_type.to_string();
-                warn!(activity, "An activity task cannot run here: {answer}");
-                answer::send(&self.worker, task.task_token, answer, &activity).await;
+                let answered = Answered {
+                    task_token: task.task_token,
+                    workflow_id: task.workflow_execution.workflow_id,
+                    activity: task.activity_type.to_string(),
+                };
+                warn!(activity = answered.activity, "An activity task cannot run here: {answer}");
+                answer::send(&self.worker, &answered, answer).await;
             }
         }
     }

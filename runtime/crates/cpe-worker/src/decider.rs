@@ -28,13 +28,16 @@ mod cache;
 mod history;
 mod narrator;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cpe_plan::{Plan, next_decisions};
 use cpe_ports::{Error, ErrorKind};
 use cpe_protocol::JobEvent;
 use cpe_swf::{
-    Decision, EventAttributes, EventId, HistoryEvent, TaskList, TaskToken,
+    Decision, EventAttributes, EventId, HistoryEvent, TaskList, TaskToken, Timestamp,
     api::{DecisionTask, PollForDecisionTaskRequest, RespondDecisionTaskCompletedRequest},
     decision::FailWorkflowExecution,
 };
@@ -44,11 +47,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use self::{
-    cache::{Follow, RunCache},
+    cache::{Follow, RunCache, is_of_decision},
     narrator::Fact,
 };
 use crate::{
-    Worker,
+    PayloadError, Worker,
     backoff::retrying,
     poller::{Handler, Poller, Source},
     teller::Teller,
@@ -100,13 +103,33 @@ impl Decider {
     async fn decide(&self, task: DecisionTask) -> Result<(), Error> {
         let run = task.workflow_execution.run_id.clone();
         let kept = self.cache().take(&run);
-        let Some((mut follow, events)) = self.catch_up(&task, kept).await? else {
+        let Some((mut follow, mut events)) = self.catch_up(&task, kept).await? else {
             return self.without_plan(task).await;
         };
         let plan = Arc::clone(follow.plan());
+        let workflow_id = &task.workflow_execution.workflow_id;
+        let last = follow.state.last_event();
+        let wanted =
+            |event: &HistoryEvent| event.event_id > last && !is_of_decision(&event.attributes);
+        match self.worker.payloads.follow_all(workflow_id, &mut events, wanted).await {
+            Ok(()) => {}
+            Err(PayloadError::Unreachable { source, .. }) => return Err(source),
+            Err(error) => return self.give_up(task, error).await,
+        }
         let facts = follow.apply(&events).await;
-        let decisions = next_decisions(&plan, &follow.state);
-        self.tell(&task, facts, &decisions).await?;
+        if let Some(weight) = follow.excess() {
+            let error = format!("its inputs and results take some {} MiB of memory", weight >> 20);
+            return self.give_up(task, error).await;
+        }
+        let mut decisions = next_decisions(&plan, &follow.state);
+        let told = narrator::of_decisions(&decisions, task.started_event_id, self.now());
+        // Before anybody hears of it, so that whoever follows a reference finds the text.
+        match self.worker.payloads.shorten_all(workflow_id, &mut decisions).await {
+            Ok(()) => {}
+            Err(PayloadError::Unreachable { source, .. }) => return Err(source),
+            Err(error) => return self.give_up(task, error).await,
+        }
+        self.tell(&task, facts.into_iter().chain(told)).await?;
 
         let closes = decisions.iter().any(Decision::is_closing);
         let answered = self.answer(task.task_token, decisions).await;
@@ -166,8 +189,7 @@ impl Decider {
     async fn tell(
         &self,
         task: &DecisionTask,
-        facts: Vec<Fact>,
-        decisions: &[Decision],
+        facts: impl IntoIterator<Item = Fact>,
     ) -> Result<(), Error> {
         let execution = &task.workflow_execution;
         let owner = self.worker.clients.of_execution(&execution.workflow_id);
@@ -175,12 +197,9 @@ impl Decider {
             debug!(execution = %execution.workflow_id, "The execution is of no client here");
             return Ok(());
         };
-        let now = self.worker.ports.clock.now();
-        let outlook = narrator::of_decisions(decisions, task.started_event_id, now);
         // How a child begins and ends is its parent's business; what it does is the job's.
         let is_job = job.workflow_id() == execution.workflow_id;
-        let told = facts.into_iter().chain(outlook);
-        let told = told.filter(|fact| is_job || fact.data.is_of_activity());
+        let told = facts.into_iter().filter(|fact| is_job || fact.data.is_of_activity());
         let events = told.map(|fact| JobEvent {
             time: fact.time,
             job_id: Some(job.job_id.clone()),
@@ -225,13 +244,30 @@ impl Decider {
              tasks in a row were not answered",
             self.config.task_list.name
         );
+        self.fail(task, "cpe.plan.unknown", &details).await
+    }
+
+    /// Fails an execution whose texts this and any other decider cannot have.
+    async fn give_up(&self, task: DecisionTask, why: impl fmt::Display) -> Result<(), Error> {
+        let execution = task.workflow_execution.workflow_id.to_string();
+        error!(execution, "The execution fails: {why}");
+        self.fail(task, "cpe.payload.lost", &why.to_string()).await
+    }
+
+    /// Fails an execution, whatever its plan is.
+    async fn fail(&self, task: DecisionTask, reason: &str, details: &str) -> Result<(), Error> {
         let failed = FailWorkflowExecution {
-            reason: Some("cpe.plan.unknown".to_owned()),
+            reason: Some(reason.to_owned()),
             details: Some(json!({"details": details}).to_string()),
         };
         let decisions = vec![Decision::from(failed)];
-        self.tell(&task, Vec::new(), &decisions).await?;
+        let told = narrator::of_decisions(&decisions, task.started_event_id, self.now());
+        self.tell(&task, told).await?;
         self.answer(task.task_token, decisions).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.worker.ports.clock.now()
     }
 
     fn request(&self) -> PollForDecisionTaskRequest {

@@ -12,6 +12,7 @@ mod clients;
 mod decider;
 mod grants;
 mod input;
+mod payloads;
 mod plans;
 mod poller;
 mod ports;
@@ -28,6 +29,7 @@ pub use self::{
     clients::{Client, Clients, ClientsError},
     decider::{Decider, DeciderConfig},
     input::{InputConfig, InputPoller},
+    payloads::{PayloadError, Payloads},
     plans::{Binding, Plans, PlansError},
     ports::Ports,
     register::{RegisterError, register_domain, register_types},

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::{Backoff, Ports, backoff::retrying};
+use crate::{Backoff, Payloads, Ports, backoff::retrying};
 
 /// Well below the time that a decision may take, so that it can still be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,23 +19,28 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const AT_A_TIME: usize = 4;
 /// Bodies of one batch together, at most, which every SQS takes: AWS takes four times as much.
 const BATCH_BYTES: usize = 256 << 10;
+/// Of one message, likewise. All that is longer carries a text that SWF does not take either, so
+/// that it stands in the bucket already.
+const MAX_BODY: usize = BATCH_BYTES;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Teller {
     queues: Arc<dyn MessageQueue>,
+    /// The longest texts of events stand there.
+    payloads: Arc<Payloads>,
     backoff: Backoff,
 }
 
 impl Teller {
-    pub(crate) fn new(ports: &Ports, backoff: Backoff) -> Self {
-        Self { queues: Arc::clone(&ports.queues), backoff }
+    pub(crate) fn new(ports: &Ports, payloads: Arc<Payloads>, backoff: Backoff) -> Self {
+        Self { queues: Arc::clone(&ports.queues), payloads, backoff }
     }
 
     /// Sends one event, and again while that may help.
     ///
     /// A client whose queue is gone has stopped listening: that is no error.
     pub(crate) async fn tell(&self, queue: &QueueUrl, event: &JobEvent) -> Result<(), Error> {
-        let message = message(queue, event);
+        let message = self.message(queue, event);
         let send = || self.queues.send(queue, message.clone());
         match retrying(self.backoff, PATIENCE, send).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -56,7 +61,7 @@ impl Teller {
         if let [event] = &*events {
             return self.tell(queue, event).await;
         }
-        let batches = batches(events.iter().map(|event| message(queue, event)));
+        let batches = batches(events.iter().map(|event| self.message(queue, event)));
         let at_a_time = if is_fifo(queue) { 1 } else { AT_A_TIME };
         stream::iter(batches)
             .map(|batch| self.send_batch(queue, batch))
@@ -89,6 +94,20 @@ impl Teller {
             sent => sent,
         }
     }
+
+    fn message(&self, queue: &QueueUrl, event: &JobEvent) -> OutgoingMessage {
+        let body = sendable(event.to_json().to_string());
+        if body.len() <= MAX_BODY {
+            return message(queue, event, body);
+        }
+        let mut short = event.clone();
+        let execution = event.execution.as_ref();
+        short.data.shorten(|text| {
+            let workflow_id = &execution?.workflow_id;
+            Some(self.payloads.located(workflow_id, text)?.to_string())
+        });
+        message(queue, event, sendable(short.to_json().to_string()))
+    }
 }
 
 /// In their order, each as large as SQS takes it.
@@ -115,8 +134,7 @@ fn is_fifo(queue: &QueueUrl) -> bool {
     queue.0.ends_with(".fifo")
 }
 
-fn message(queue: &QueueUrl, event: &JobEvent) -> OutgoingMessage {
-    let body = sendable(event.to_json().to_string());
+fn message(queue: &QueueUrl, event: &JobEvent, body: String) -> OutgoingMessage {
     if !is_fifo(queue) {
         return OutgoingMessage::new(body);
     }
@@ -145,7 +163,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{ScriptedQueues, ports};
+    use crate::testing::{ScriptedQueues, payloads, ports};
 
     fn event(result: &str) -> JobEvent {
         JobEvent {
@@ -157,10 +175,31 @@ mod tests {
         }
     }
 
+    fn teller(queues: &ScriptedQueues) -> Teller {
+        let ports = ports(queues);
+        Teller::new(&ports, Arc::new(payloads(&ports)), Backoff::default())
+    }
+
+    #[test]
+    fn a_result_that_no_message_has_room_for_is_told_by_where_it_stands() {
+        let teller = teller(&ScriptedQueues::default());
+        let result = format!("\"{}\"", "x".repeat(MAX_BODY));
+        let body = teller.message(&QueueUrl("q".into()), &event(&result)).body;
+        let read: Value = serde_json::from_str(&body).unwrap();
+        let digest = cpe_swf::PayloadRef::of(&result).digest().to_owned();
+        assert_eq!(
+            read["data"]["result"],
+            serde_json::json!({
+                "cpe.payload": format!("sha256:{digest}"), "characters": MAX_BODY + 2,
+                "bucket": "payloads", "key": format!("p/c/j/{digest}"),
+            })
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_tried_again_and_the_rest_is_told() {
         let queues = ScriptedQueues::default();
-        let teller = Teller::new(&ports(&queues), Backoff::default());
+        let teller = teller(&queues);
         let out = QueueUrl("out".into());
         queues.fail_sends([ErrorKind::Throttled, ErrorKind::Unavailable]);
         teller.tell(&out, &event("{}")).await.unwrap();
@@ -175,7 +214,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_a_batch_only_what_failed_is_sent_again() {
         let queues = ScriptedQueues::default();
-        let teller = Teller::new(&ports(&queues), Backoff::default());
+        let teller = teller(&queues);
         let out = QueueUrl("out".into());
         let events: Vec<_> = ["1", "2", "3"].map(event).into();
         queues.fail_sends([ErrorKind::Throttled]);
@@ -200,16 +239,19 @@ mod tests {
 
     #[test]
     fn a_fifo_queue_is_told_what_it_needs() {
-        let fifo = message(&QueueUrl("https://q/out.fifo".into()), &event("{}"));
+        let teller = teller(&ScriptedQueues::default());
+        let fifo = teller.message(&QueueUrl("https://q/out.fifo".into()), &event("{}"));
         assert_eq!(fifo.group_id.as_deref(), Some("c.j"));
         assert_eq!(fifo.deduplication_id.as_deref(), Some("r:end"));
-        assert_eq!(message(&QueueUrl("https://q/out".into()), &event("{}")).group_id, None);
+        let standard = teller.message(&QueueUrl("https://q/out".into()), &event("{}"));
+        assert_eq!(standard.group_id, None);
     }
 
     #[test]
     fn characters_that_sqs_refuses_are_escaped() {
         let result = "\"\u{fffe} \u{ffff} \u{1}\"".replace('\u{1}', "\\u0001");
-        let body = message(&QueueUrl("q".into()), &event(&result)).body;
+        let teller = teller(&ScriptedQueues::default());
+        let body = teller.message(&QueueUrl("q".into()), &event(&result)).body;
         assert!(body.chars().all(|c| (' '..'\u{fffe}').contains(&c)), "{body}");
         let read: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(read["data"]["result"], "\u{fffe} \u{ffff} \u{1}");

@@ -18,7 +18,7 @@ use cpe_swf::{DomainName, TaskToken, Timestamp, api::*};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Backoff, Client, Clients, Jitter, PlanArchive, Plans, Ports, Worker};
+use crate::{Backoff, Client, Clients, Jitter, Payloads, PlanArchive, Plans, Ports, Worker};
 
 /// Answers what was scripted for an operation, in order, and after that what means "nothing".
 /// Remembers every call.
@@ -224,9 +224,13 @@ pub(crate) fn ports_with(workflows: &ScriptedWorkflows, queues: &ScriptedQueues)
     Ports {
         workflows: Arc::new(workflows.clone()),
         queues: Arc::new(queues.clone()),
-        blobs: Arc::new(MemoryBlobs::default()),
+        blobs: Arc::new(MemoryBlobs::with_buckets(["payloads"])),
         clock: Arc::new(ManualClock::at(NOW)),
     }
+}
+
+pub(crate) fn payloads(ports: &Ports) -> Payloads {
+    Payloads::new(ports, "payloads".to_owned(), "p/".to_owned())
 }
 
 pub(crate) fn ports(queues: &ScriptedQueues) -> Ports {
@@ -269,6 +273,7 @@ pub(crate) fn worker(workflows: &ScriptedWorkflows, queues: &ScriptedQueues) -> 
     let ports = ports_with(workflows, queues);
     Arc::new(Worker {
         archive: PlanArchive::new(&ports, "plans".to_owned(), String::new()),
+        payloads: Arc::new(payloads(&ports)),
         ports,
         domain: DomainName::from("d"),
         identity: "test".to_owned(),

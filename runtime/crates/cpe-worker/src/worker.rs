@@ -1,8 +1,10 @@
 //! What the three pollers of one process share.
 
+use std::sync::Arc;
+
 use cpe_swf::DomainName;
 
-use crate::{Backoff, Clients, PlanArchive, Plans, Ports, teller::Teller};
+use crate::{Backoff, Clients, Payloads, PlanArchive, Plans, Ports, teller::Teller};
 
 /// What the tag of an execution begins with that tells which text of its plan it began with.
 pub(crate) const PLAN_TAG: &str = "plan:sha256:";
@@ -17,6 +19,8 @@ pub struct Worker {
     pub plans: Plans,
     /// The plans of executions that began with others than these.
     pub archive: PlanArchive,
+    /// The texts that SWF does not take as they are.
+    pub payloads: Arc<Payloads>,
     pub clients: Clients,
     /// Between attempts at polls, answers and messages.
     pub backoff: Backoff,
@@ -24,6 +28,6 @@ pub struct Worker {
 
 impl Worker {
     pub(crate) fn teller(&self) -> Teller {
-        Teller::new(&self.ports, self.backoff)
+        Teller::new(&self.ports, Arc::clone(&self.payloads), self.backoff)
     }
 }

@@ -15,12 +15,12 @@ use cpe_swf::{
         WorkflowExecutionFilter, WorkflowExecutionInfo,
     },
 };
-use cpe_worker::Ports;
+use cpe_worker::{PayloadError, Ports};
 use serde_json::{Value, json};
 
 use self::steps::Steps;
 use super::Failed;
-use crate::{cli::Output, config::Config};
+use crate::{cli::Output, compose, config::Config};
 
 /// How often the live view asks. SWF allows 60 history calls a second for a whole account.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -260,9 +260,28 @@ async fn events_after(
         token = page.next_page_token;
         if known || token.is_none() {
             events.reverse();
+            follow(ports, config, &execution.workflow_id, &mut events).await?;
             return Ok(events);
         }
     }
+}
+
+/// Puts texts in place of the references to them; one that is lost stays a reference.
+async fn follow(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: &WorkflowId,
+    events: &mut [HistoryEvent],
+) -> anyhow::Result<()> {
+    let payloads = compose::payloads(config, ports);
+    for event in events {
+        let one = std::slice::from_mut(event);
+        match payloads.follow_all(workflow_id, one, |_| true).await {
+            Err(error @ PayloadError::Unreachable { .. }) => return Err(error.into()),
+            Ok(()) | Err(PayloadError::Lost { .. } | PayloadError::TooMuch { .. }) => {}
+        }
+    }
+    Ok(())
 }
 
 fn end_of(event: &HistoryEvent) -> Option<CloseStatus> {

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cpe_plan::{Difference, Replay, read_history, replay};
-use cpe_swf::{RunId, WorkflowExecution, WorkflowId};
+use cpe_swf::{HistoryEvent, PayloadRef, RunId, WorkflowExecution, WorkflowId};
 
 use super::{Failed, load, read};
-use crate::cli::Output;
+use crate::{
+    cli::{Global, Output},
+    compose,
+};
 
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
@@ -15,8 +18,8 @@ pub struct ReplayArgs {
     plan: PathBuf,
     /// The history, as `aws swf get-workflow-execution-history` prints it.
     history: PathBuf,
-    /// The execution that the history is of; without it, ids of children and waits before retries
-    /// are not compared.
+    /// The execution that the history is of. Without it, ids of children and waits before retries
+    /// are not compared, and texts that are kept elsewhere are not found.
     #[arg(long, value_name = "ID", requires = "run_id")]
     workflow_id: Option<String>,
     /// Its run.
@@ -25,14 +28,16 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    pub(super) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(super) async fn run(self, global: &Global) -> Result<(), Failed> {
+        let output = global.output;
         let plan = load(&self.plan)?;
-        let history = read_history(&read(&self.history)?)
+        let mut history = read_history(&read(&self.history)?)
             .map_err(|error| anyhow::anyhow!("{}: {error}", self.history.display()))
             .map_err(Failed::usage)?;
         let execution = self.workflow_id.zip(self.run_id).map(|(workflow_id, run_id)| {
             WorkflowExecution { workflow_id: WorkflowId(workflow_id), run_id: RunId(run_id) }
         });
+        follow(global, execution.as_ref(), &mut history).await?;
         let replay = replay(&plan, execution.as_ref(), &history);
         match output {
             Output::Text => show(&replay),
@@ -47,6 +52,29 @@ impl ReplayArgs {
             .into()),
         }
     }
+}
+
+/// Puts the texts in place that the history only refers to: they stand in the bucket of the fleet
+/// that decided it.
+async fn follow(
+    global: &Global,
+    execution: Option<&WorkflowExecution>,
+    history: &mut [HistoryEvent],
+) -> Result<(), Failed> {
+    let texts = history.iter().filter_map(|event| event.attributes.payload());
+    if !texts.into_iter().any(|text| PayloadRef::parse(text).is_some()) {
+        return Ok(());
+    }
+    let execution = execution.ok_or_else(|| {
+        Failed::usage(anyhow::anyhow!(
+            "the history refers to texts that are kept elsewhere, by job: --workflow-id and \
+             --run-id are needed to find them"
+        ))
+    })?;
+    let config = compose::load_config(global)?;
+    let ports = compose::connect(global).await?;
+    let payloads = compose::payloads(&config, &ports);
+    Ok(payloads.follow_all(&execution.workflow_id, history, |_| true).await?)
 }
 
 fn show(replay: &Replay) {

@@ -68,6 +68,11 @@ fn hand_over(plan: &Plan, state: &RunState, mut room: usize, batch: &mut Batch) 
 
 fn begin_one(plan: &Plan, state: &RunState, key: CallKey) -> Option<Decision> {
     let Stage::Ready(input) = &state.calls.get(&key)?.stage else { return None };
+    let input = match input {
+        Some(input) => input.clone(),
+        // What it is rendered from cannot have changed.
+        None => state.call_input(plan, key).ok()?,
+    };
     match plan.steps.get(key.step)?.work {
         StepWork::Activity { activity, .. } => schedule(plan, state, (key, activity), input),
         _ => start_child(plan, state, key, input),
@@ -78,7 +83,7 @@ fn schedule(
     plan: &Plan,
     state: &RunState,
     (key, activity): (CallKey, usize),
-    input: &str,
+    input: String,
 ) -> Option<Decision> {
     let activity = plan.activities.get(activity)?;
     let attempt = state.calls.get(&key)?.attempt;
@@ -87,7 +92,7 @@ fn schedule(
             activity_type: activity.activity_type.clone(),
             activity_id: ActivityId(plan.call_id(key, attempt)),
             control: None,
-            input: Some(input.to_owned()),
+            input: Some(input),
             schedule_to_close_timeout: Some(activity.schedule_to_close_timeout),
             task_list: Some(activity.task_list.clone()),
             task_priority: None,
@@ -100,7 +105,7 @@ fn schedule(
 }
 
 /// Tags, which tell what a run is decided by, are not handed down: a child has its own plan.
-fn start_child(plan: &Plan, state: &RunState, key: CallKey, input: &str) -> Option<Decision> {
+fn start_child(plan: &Plan, state: &RunState, key: CallKey, input: String) -> Option<Decision> {
     let StepWork::Child { workflow_type, timeout, .. } = &plan.steps.get(key.step)?.work else {
         return None;
     };
@@ -111,7 +116,7 @@ fn start_child(plan: &Plan, state: &RunState, key: CallKey, input: &str) -> Opti
             workflow_type: workflow_type.clone(),
             workflow_id: child_id(state, &call),
             control: Some(call),
-            input: Some(input.to_owned()),
+            input: Some(input),
             execution_start_to_close_timeout: timeout.map(cpe_swf::Timeout::Seconds),
             // Who decides for the parent decides for the child.
             task_list: Some(origin.task_list.clone()),

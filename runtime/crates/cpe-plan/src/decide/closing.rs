@@ -16,8 +16,8 @@ use crate::{
 const OMITTED: &str = "$omitted";
 
 /// The execution cannot even begin.
-pub(super) fn refuse(failure: &StepFailure) -> Decision {
-    fail(failure.reason.clone(), &json!({"details": failure.details}))
+pub(super) fn refuse(state: &RunState, failure: &StepFailure) -> Decision {
+    fail(state, failure.reason.clone(), &json!({"details": failure.details}))
 }
 
 /// All steps have come to their ends: so does the execution.
@@ -36,14 +36,14 @@ pub(super) fn close(plan: &Plan, state: &RunState) -> Decision {
             "reason": failure.reason,
             "details": embed(&failure.details),
         });
-        return fail(failure.reason, &details);
+        return fail(state, failure.reason, &details);
     }
     let result = match &plan.output {
         None => outputs_of_last(plan, state),
         Some(output) => match state.render(plan, output, Vec::new()) {
             Ok(value) => bounded(value.to_string(), 1, state.max_chars()),
             Err(details) => {
-                return fail("cpe.bad-result".to_owned(), &json!({"details": details}));
+                return fail(state, "cpe.bad-result".to_owned(), &json!({"details": details}));
             }
         },
     };
@@ -118,10 +118,10 @@ fn render(outputs: &[(&str, String)]) -> String {
     text
 }
 
-fn fail(reason: String, details: &Value) -> Decision {
+fn fail(state: &RunState, reason: String, details: &Value) -> Decision {
     let reason: String = reason.chars().take(limits::REASON_CHARS).collect();
     let mut text = details.to_string();
-    if text.chars().count() > limits::DATA_CHARS {
+    if text.chars().count() > state.max_chars() {
         text = cut(details, &text);
     }
     FailWorkflowExecution { reason: Some(reason), details: Some(text) }.into()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cpe_swf::{Decision, EventAttributes as Event, EventId, HistoryEvent, limits};
+use cpe_swf::{Decision, EventAttributes as Event, EventId, HistoryEvent};
 use serde_json::Value;
 
 use crate::{call::parse_activity_id, model::Plan};
@@ -200,9 +200,7 @@ impl Entry {
         if !self.carried_out || !other.carried_out {
             return None;
         }
-        let parts = self.parts.iter().zip(&other.parts);
-        // What is longer than SWF takes stands elsewhere, and in the history is where.
-        let mut parts = parts.filter(|((_, text), _)| text.chars().count() <= limits::DATA_CHARS);
+        let mut parts = self.parts.iter().zip(&other.parts);
         parts.find(|(mine, others)| mine != others).map(|((part, _), _)| *part)
     }
 

@@ -1,6 +1,6 @@
 //! Calls: the work of a step, or of one item of its list, from its first attempt to its last.
 
-use cpe_swf::limits;
+use cpe_swf::{PayloadRef, limits};
 use minijinja::Value;
 
 use super::{RunState, StepFailure, render::value};
@@ -25,8 +25,8 @@ pub(crate) struct Call {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Stage {
-    /// The rendered input waits to be handed to SWF.
-    Ready(String),
+    /// The rendered input waits to be handed to SWF. A long one is not kept, and rendered again.
+    Ready(Option<String>),
     /// SWF runs it.
     Open,
     /// Waits for its time.
@@ -38,6 +38,10 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
+    fn ready(input: String) -> Self {
+        Self::Ready(Some(input).filter(|input| !PayloadRef::is_needed(input)))
+    }
+
     /// What the ids of its timers begin with.
     pub(super) fn timer_prefix(&self) -> &'static str {
         match self {
@@ -67,7 +71,7 @@ impl RunState {
             }
             StepWork::Activity { .. } | StepWork::Child { .. } => {
                 match self.call_input(plan, key) {
-                    Ok(input) => (Stage::Ready(input), None),
+                    Ok(input) => (Stage::ready(input), None),
                     Err(failure) => return Some(Err(failure)),
                 }
             }
@@ -179,7 +183,7 @@ impl RunState {
         match self.call_input(plan, key) {
             Ok(input) => {
                 let Some(call) = self.calls.get_mut(&key) else { return };
-                call.stage = Stage::Ready(input);
+                call.stage = Stage::ready(input);
                 call.timer = None;
                 self.ready.insert(key);
             }

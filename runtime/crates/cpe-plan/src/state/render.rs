@@ -16,7 +16,7 @@ pub(super) fn value(json: &impl serde::Serialize) -> Value {
 
 impl RunState {
     /// The input of a step's activity or child, as text that SWF takes.
-    pub(super) fn call_input(&self, plan: &Plan, key: CallKey) -> Result<String, StepFailure> {
+    pub(crate) fn call_input(&self, plan: &Plan, key: CallKey) -> Result<String, StepFailure> {
         let bad = |details: String| StepFailure::new("cpe.bad-input", details);
         let Some(step) = plan.steps.get(key.step) else { return Err(bad(String::new())) };
         let (input, activity) = match &step.work {

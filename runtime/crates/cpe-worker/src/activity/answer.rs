@@ -4,17 +4,17 @@ use std::{fmt, time::Duration};
 
 use cpe_ports::{Error, ErrorKind};
 use cpe_swf::{
-    TaskToken,
+    MAX_PAYLOAD_CHARS, TaskToken, WorkflowId,
     api::{
         RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest,
         RespondActivityTaskFailedRequest,
     },
     limits,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tracing::{debug, error};
 
-use crate::{Worker, backoff::retrying};
+use crate::{PayloadError, Worker, backoff::retrying};
 
 /// The work is done: its answer is worth a long outage. Heartbeats go on meanwhile.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -35,32 +35,70 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// Of details, 32,768 characters are kept.
     pub(crate) fn failed(reason: &str, details: &str, retryable: bool) -> Self {
         Self::Failed {
             reason: reason.chars().take(limits::REASON_CHARS).collect(),
-            details: bounded(
-                details,
-                |details| json!({"details": details, "retryable": retryable}),
-            ),
+            details: json!({"details": cut(details), "retryable": retryable}).to_string(),
         }
     }
 
     pub(crate) fn canceled(details: &str) -> Self {
-        Self::Canceled {
-            details: bounded(details, |details| json!({"details": details, "retryable": false})),
+        Self::Canceled { details: json!({"details": cut(details), "retryable": false}).to_string() }
+    }
+
+    /// A result, if it is not too long to be carried.
+    pub(crate) fn completed(result: String) -> Self {
+        let length = result.chars().count();
+        if length <= MAX_PAYLOAD_CHARS {
+            return Self::Completed(result);
+        }
+        let message = format!("the result has {length} characters, of at most {MAX_PAYLOAD_CHARS}");
+        Self::failed("cpe.result.too-large", &message, false)
+    }
+
+    /// A text that the activity task refers to is not there, or this answer's cannot be put.
+    pub(super) fn without_text(error: &PayloadError) -> Self {
+        let details = error_chain(error);
+        match error {
+            PayloadError::Unreachable { .. } => {
+                Self::failed("cpe.payload.unreachable", &details, true)
+            }
+            PayloadError::Lost { .. } | PayloadError::TooMuch { .. } => {
+                Self::failed("cpe.payload.lost", &details, false)
+            }
         }
     }
 
-    /// A result, if SWF can store it.
-    pub(crate) fn completed(result: String) -> Self {
-        let length = result.chars().count();
-        if length <= limits::DATA_CHARS {
-            return Self::Completed(result);
+    /// The same answer as SWF takes it: what is too long is put elsewhere.
+    async fn storable(self, worker: &Worker, of: &WorkflowId) -> Self {
+        let shorten = |text: String| worker.payloads.shorten(of, text);
+        match self {
+            Self::Completed(result) => match shorten(result).await {
+                Ok(result) => Self::Completed(result),
+                Err(error) => Self::without_text(&error),
+            },
+            Self::Failed { reason, details } => {
+                let details = shorten(details.clone()).await.unwrap_or_else(|_| bounded(&details));
+                Self::Failed { reason, details }
+            }
+            Self::Canceled { details } => {
+                let details = shorten(details.clone()).await.unwrap_or_else(|_| bounded(&details));
+                Self::Canceled { details }
+            }
+            Self::Nobody => Self::Nobody,
         }
-        let message =
-            format!("the result has {length} characters, of at most {}", limits::DATA_CHARS);
-        Self::failed("cpe.result.too-large", &message, false)
     }
+}
+
+fn cut(details: &str) -> String {
+    details.chars().take(limits::DATA_CHARS).collect()
+}
+
+/// An error and what it came of, in one line.
+fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
 impl fmt::Display for Answer {
@@ -77,12 +115,15 @@ impl fmt::Display for Answer {
     }
 }
 
-/// JSON text of what `shape` makes of `text`, which is cut as far as SWF's limit needs.
-fn bounded(text: &str, shape: impl Fn(&str) -> Value) -> String {
-    let mut chars = text.chars().count().min(limits::DATA_CHARS);
+/// Details whose text is cut as far as SWF's limit needs, where there is no place for the whole.
+fn bounded(details: &str) -> String {
+    let mut value: Map<String, Value> = serde_json::from_str(details).unwrap_or_default();
+    let text = value.get("details").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut chars = text.chars().count();
     loop {
         let cut: String = text.chars().take(chars).collect();
-        let json = shape(&cut).to_string();
+        value.insert("details".to_owned(), cut.into());
+        let json = serde_json::to_string(&value).unwrap_or_default();
         let length = json.chars().count();
         if length <= limits::DATA_CHARS || chars == 0 {
             return json;
@@ -92,9 +133,20 @@ fn bounded(text: &str, shape: impl Fn(&str) -> Value) -> String {
     }
 }
 
+/// What is answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) task_token: TaskToken,
+    pub(super) workflow_id: WorkflowId,
+    /// For people.
+    pub(super) activity: String,
+}
+
 /// Answers, and again while that may help.
-pub(super) async fn send(worker: &Worker, task_token: TaskToken, answer: Answer, activity: &str) {
-    match respond(worker, &task_token, answer).await {
+pub(super) async fn send(worker: &Worker, about: &Answered, answer: Answer) {
+    let Answered { task_token, workflow_id, activity } = about;
+    let answer = answer.storable(worker, workflow_id).await;
+    match respond(worker, task_token, answer).await {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
             debug!(activity, %error, "Somebody else has ended the activity task");
@@ -148,6 +200,7 @@ mod tests {
     #[track_caller]
     fn check(details: &str, kept: usize) {
         let Answer::Failed { details, .. } = Answer::failed("r", details, true) else { panic!() };
+        let details = bounded(&details);
         assert!(details.chars().count() <= limits::DATA_CHARS);
         let value: Value = serde_json::from_str(&details).unwrap();
         assert_eq!(value["retryable"], true);
@@ -163,13 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_swf_cannot_store_is_a_failure() {
-        assert_eq!(Answer::completed("é".repeat(32_768)), Answer::Completed("é".repeat(32_768)));
-        let answer = Answer::completed("x".repeat(32_769));
+    fn a_result_that_is_too_long_is_a_failure() {
+        let longest = "é".repeat(MAX_PAYLOAD_CHARS);
+        assert_eq!(Answer::completed(longest.clone()), Answer::Completed(longest));
+        let answer = Answer::completed("x".repeat(MAX_PAYLOAD_CHARS + 1));
         assert_eq!(
             answer.to_string(),
-            "failed, cpe.result.too-large: {\"details\":\"the result has 32769 characters, of at \
-             most 32768\",\"retryable\":false}"
+            "failed, cpe.result.too-large: {\"details\":\"the result has 4194305 characters, of \
+             at most 4194304\",\"retryable\":false}"
         );
     }
 

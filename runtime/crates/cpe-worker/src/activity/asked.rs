@@ -2,7 +2,7 @@
 //! not tell: it is read from the history, and only where it is needed.
 
 use cpe_plan::{Grants, RunState};
-use cpe_ports::Error;
+use cpe_ports::{Error, ErrorKind};
 use cpe_swf::{WorkflowExecution, api::GetWorkflowExecutionHistoryRequest};
 use serde_json::Value;
 
@@ -44,9 +44,15 @@ async fn job_input(
     };
     let workflows = &worker.ports.workflows;
     let read = || workflows.get_workflow_execution_history(request.clone());
-    let history = retrying(worker.backoff, PATIENCE, read).await?;
+    let mut history = retrying(worker.backoff, PATIENCE, read).await?;
+    history.events.truncate(1);
+    let payloads = &worker.payloads;
+    payloads
+        .follow_all(&execution.workflow_id, &mut history.events, |_| true)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Broken, error.to_string()))?;
     let mut state = RunState::of_execution(execution.clone());
-    for event in history.events.iter().take(1) {
+    for event in &history.events {
         state.apply(&binding.plan, event);
     }
     Ok(state.input())
@@ -57,7 +63,6 @@ mod tests {
     use std::sync::Arc;
 
     use cpe_plan::Plan;
-    use cpe_ports::ErrorKind;
     use cpe_swf::ActivityType;
     use serde_json::json;
 

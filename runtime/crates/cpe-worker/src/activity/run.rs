@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cpe_modules::{ModuleError, Modules};
 use cpe_plan::parse_activity_id;
 use cpe_sandbox::{Failure, Finished, Invocation, Limits, Sandbox, SandboxError, TaskContext};
-use cpe_swf::limits::DATA_CHARS;
+use cpe_swf::MAX_PAYLOAD_CHARS;
 use tracing::{debug, warn};
 
 use super::{Job, answer::Answer, asked, heartbeat::Pulse};
@@ -46,7 +46,7 @@ impl RunError {
     fn answer(&self, cap: &OutputCap) -> Answer {
         match self {
             Self::Sandbox(SandboxError::Output { limit }) if *limit == cap.bytes && cap.ours => {
-                let message = format!("the result has more than {DATA_CHARS} characters");
+                let message = format!("the result has more than {MAX_PAYLOAD_CHARS} characters");
                 Answer::failed("cpe.result.too-large", &message, false)
             }
             Self::Module(error) => {
@@ -115,6 +115,10 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
     let cap = OutputCap::of(&binding);
     let limits = limits(&binding, &cap);
     let input = task.input.unwrap_or_default();
+    let input = match worker.payloads.follow(&about.execution.workflow_id, input).await {
+        Ok(input) => input,
+        Err(error) => return Answer::without_text(&error),
+    };
     let context = TaskContext {
         workflow_id: about.execution.workflow_id.to_string(),
         run_id: about.execution.run_id.to_string(),
@@ -171,11 +175,11 @@ fn limits(binding: &Binding, cap: &OutputCap) -> Limits {
     }
 }
 
-/// The limit on a result's bytes. A result that SWF cannot store in any case is refused before
-/// what the guest wrote becomes visible.
+/// The limit on a result's bytes. A result that is too long in any case is refused before what
+/// the guest wrote becomes visible.
 struct OutputCap {
     bytes: u64,
-    /// Whether the limit is SWF's, and not the plan's.
+    /// Whether the limit is CPE's, and not the plan's.
     ours: bool,
 }
 
@@ -183,7 +187,7 @@ impl OutputCap {
     fn of(binding: &Binding) -> Self {
         let asked = binding.activity.limits.output.unwrap_or(Limits::default().output);
         // A character takes up to four bytes.
-        let storable = DATA_CHARS as u64 * 4;
+        let storable = MAX_PAYLOAD_CHARS as u64 * 4;
         Self { bytes: asked.min(storable), ours: storable < asked }
     }
 }

@@ -298,12 +298,28 @@ async fn the_three_classes_of_trouble_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_cannot_be_stored_is_a_failure() {
+async fn a_result_that_swf_does_not_take_is_referred_to() {
     check(&[Do::Return("x".repeat(40_000))], [], expect![[r#"
         took 0ns
-        RespondActivityTaskFailed cpe.result.too-large {"details":"the result has 40000 characters, of at most 32768","retryable":false}
+        RespondActivityTaskCompleted {"cpe.payload":"sha256:6285332e3072b27e5b095c5c7d6e37eadd201220eb14694f9d2d0177c25a64ae","characters
         ACTIVITY_STARTED First #6 r:6
     "#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_is_lost_is_a_failure() {
+    let mut lost = task("c.j", "Work");
+    lost.input = Some(cpe_swf::PayloadRef::of("what was never stored").to_string());
+    let text = run(lost, &[], []).await;
+    expect![[r#"
+        took 0ns
+        RespondActivityTaskFailed cpe.payload.lost {"details":"the text that `{\"cpe.payload\":\"sha256:3bb65dda5b66ad9d4ffaa9d8b830d9ceb407d1e0f6cba4c
+        ACTIVITY_STARTED First #6 r:6
+    "#]].assert_eq(&text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_cannot_be_stored_is_a_failure() {
     check(&[], [("RespondActivityTaskCompleted", Err(ErrorKind::Refused))], expect![[r#"
         took 0ns
         RespondActivityTaskCompleted {}

@@ -4,6 +4,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use cpe_plan::{Plan, RunState};
+use cpe_protocol::JobRef;
 use cpe_swf::{EventAttributes, HistoryEvent, RunId, WorkflowExecution};
 use lru::LruCache;
 
@@ -15,6 +16,8 @@ use super::{
 const MAX_RUNS: NonZeroUsize = NonZeroUsize::new(2_000).expect("is not zero");
 /// Characters of the inputs and results that were applied, over all runs.
 const MAX_WEIGHT: usize = 256 << 20;
+/// The same, of one run: with more it fails, before it harms those beside it.
+const MAX_RUN_WEIGHT: usize = 512 << 20;
 
 /// One run, followed event by event.
 #[derive(Debug)]
@@ -29,7 +32,15 @@ impl Follow {
     pub(super) fn new(plan: Arc<Plan>, execution: &WorkflowExecution) -> Self {
         let weight = plan.steps.len() * 256;
         let state = RunState::of_execution(execution.clone());
+        // Texts of no job have no place to stand but SWF itself.
+        let of_job = JobRef::owner_of(&execution.workflow_id).is_ok();
+        let state = if of_job { state.by_reference() } else { state };
         Self { plan, state, narrator: Narrator::default(), weight }
+    }
+
+    /// What of its texts is more than one run may have, if they are.
+    pub(super) fn excess(&self) -> Option<usize> {
+        (self.weight > MAX_RUN_WEIGHT).then_some(self.weight)
     }
 
     /// What it is followed by.
@@ -97,17 +108,21 @@ impl RunCache {
     }
 }
 
+/// Whether all that the event says was decided here.
+pub(super) fn is_of_decision(event: &EventAttributes) -> bool {
+    matches!(
+        event,
+        EventAttributes::ActivityTaskScheduled(_)
+            | EventAttributes::StartChildWorkflowExecutionInitiated(_)
+    )
+}
+
 /// About what an event adds to the state.
 fn weight(event: &HistoryEvent) -> usize {
-    let text = match &*event.attributes {
-        EventAttributes::WorkflowExecutionStarted(started) => started.input.as_deref(),
-        // What is scheduled was rendered before, and is dropped from now on.
-        EventAttributes::ActivityTaskCompleted(end) => end.result.as_deref(),
-        EventAttributes::ActivityTaskFailed(end) => end.details.as_deref(),
-        _ => None,
-    };
+    // What is scheduled was rendered before, and is dropped from now on.
+    let text = event.attributes.payload().filter(|_| !is_of_decision(&event.attributes));
     // Parsed JSON takes several times its text.
-    text.map_or(0, str::len) * 4 + 32
+    text.map_or(0, String::len) * 4 + 32
 }
 
 #[cfg(test)]

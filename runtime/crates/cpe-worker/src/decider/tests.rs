@@ -78,6 +78,15 @@ fn task(history: &[HistoryEvent], first: usize) -> DecisionTask {
     }
 }
 
+#[tokio::test]
+async fn an_execution_whose_input_is_lost_fails() {
+    let input = cpe_swf::PayloadRef::of("what was never stored");
+    check(&format!("start {input}\ndecision\ndeciding 2"), expect![[r#"
+        JOB_FAILED #5 r:end {"reason":"cpe.payload.lost","details":{"details":"the text that `{\"cpe.payload\":\"sha256:3bb65dda5b66ad9d4ffaa9d8b830d9ceb407d1e0f6cba4c5325a112715e482d1\",\"characters\":21}` stands for is lost: s3://payloads/p/c/j/3bb65dda5b66ad9d4ffaa9d8b830d9ceb407d1e0f6cba4c5325a112715e482d1 does not exist"}}
+        RespondDecisionTaskCompleted FailWorkflowExecution cpe.payload.lost {"details":"the text that `{\"cpe.payload\":\"sha256:3bb65dda5b66ad9d4ffaa9d8b830d9ceb407d1e0f6cba4c5325a112715e482d1\",\"characters\":21}` stands for is lost: s3://payloads/p/c/j/3bb65dda5b66ad9d4ffaa9d8b830d9ceb407d1e0f6cba4c5325a112715e482d1 does not exist"}
+    "#]]).await;
+}
+
 struct World {
     workflows: ScriptedWorkflows,
     queues: ScriptedQueues,

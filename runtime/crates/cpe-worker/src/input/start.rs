@@ -15,7 +15,7 @@ use super::{
     Inbox, Rejected, Served,
     check::{Accepted, Rules},
 };
-use crate::worker::PLAN_TAG;
+use crate::{PayloadError, worker::PLAN_TAG};
 
 /// So often SWF may refuse a job, for a reason that is not the client's, before the client is
 /// told: what an operator has to mend takes a while, and until then nothing is lost.
@@ -65,7 +65,11 @@ impl Inbox {
             info!(%workflow_id, "The job of a message that was delivered again is there already");
             return Ok(run_id);
         }
-        let request = self.request(start, accepted);
+        let mut request = self.request(start, accepted);
+        if let Some(input) = request.input.take() {
+            let shortened = self.worker.payloads.shorten(&workflow_id, input).await;
+            request.input = Some(shortened.map_err(PayloadError::into_error)?);
+        }
         match self.worker.ports.workflows.start_workflow_execution(request).await {
             Ok(run) => run
                 .run_id
