@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cpe_plan::Plan;
 use cpe_protocol::{JobRef, Problem, StartJob};
-use cpe_swf::{DomainName, MAX_PAYLOAD_CHARS};
+use cpe_swf::DomainName;
 use tracing::debug;
 
 use crate::{Client, Clients, Plans};
@@ -60,10 +60,6 @@ impl Rules<'_> {
         }
         let plan = self.plan(start).map_err(|message| problem("data.workflow", message)).ok();
         let input = start.data.to_string();
-        let length = input.chars().count();
-        if length > MAX_PAYLOAD_CHARS {
-            problem("data", format!("has {length} characters, of at most {MAX_PAYLOAD_CHARS}"));
-        }
         if let Some(Err(violations)) = plan.as_ref().map(|plan| plan.check_input(&start.data)) {
             for violation in violations {
                 problem("data", violation);
@@ -154,13 +150,12 @@ mod tests {
             false,
             json!({
                 "workflow": {"name": "Two\n", "version": "2", "domain": "other"},
-                "client": {"name": "e"}, "text": "x".repeat(MAX_PAYLOAD_CHARS),
+                "client": {"name": "e"},
             }),
             expect![[r#"
                 data.client.name: commands on this queue are those of c, and the message says `e`
                 data.workflow.domain: `other` is not the domain of this queue, d
                 data.workflow: no plan Two\n@2: c may start Two@1
-                data: has 4194396 characters, of at most 4194304
             "#]],
         );
         check(
