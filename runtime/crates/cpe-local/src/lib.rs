@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod http;
 mod local;
+pub mod operations;
 mod ports;
 mod s3;
 mod sqs;

@@ -59,43 +59,55 @@ impl From<Closed> for SqsFault {
     }
 }
 
-/// Carries out one operation and gives its answer.
-pub(crate) async fn dispatch(
-    caller: Caller<'_>,
-    action: &str,
-    parameters: Value,
-) -> Result<Value, SqsFault> {
-    match action {
-        "CreateQueue" => operations::create_queue(caller, parameters).await,
-        "GetQueueUrl" => operations::get_queue_url(caller, parameters).await,
-        "ListQueues" => operations::list_queues(caller, parameters).await,
-        "ListDeadLetterSourceQueues" => operations::list_sources(caller, parameters).await,
-        "DeleteQueue" => operations::delete_queue(caller, parameters).await,
-        "PurgeQueue" => operations::purge_queue(caller, parameters).await,
-        "GetQueueAttributes" => operations::get_attributes(caller, parameters).await,
-        "SetQueueAttributes" => operations::set_attributes(caller, parameters).await,
-        "TagQueue" => tags::tag(caller, parameters).await,
-        "UntagQueue" => tags::untag(caller, parameters).await,
-        "ListQueueTags" => tags::list(caller, parameters).await,
-        "AddPermission" => permissions::add(caller, parameters).await,
-        "RemovePermission" => permissions::remove(caller, parameters).await,
-        "StartMessageMoveTask" => moves::start(caller, parameters).await,
-        "CancelMessageMoveTask" => moves::cancel(caller, parameters).await,
-        "ListMessageMoveTasks" => moves::list(caller, parameters).await,
-        "SendMessage" => sending::send(caller, parameters).await,
-        "SendMessageBatch" => sending::send_batch(caller, parameters).await,
-        "ReceiveMessage" => receiving::receive(caller, parameters).await,
-        "DeleteMessage" => receiving::delete(caller, parameters).await,
-        "DeleteMessageBatch" => receiving::delete_batch(caller, parameters).await,
-        "ChangeMessageVisibility" => receiving::change_visibility(caller, parameters).await,
-        "ChangeMessageVisibilityBatch" => {
-            receiving::change_visibility_batch(caller, parameters).await
+macro_rules! actions {
+    ($($name:literal $action:path;)*) => {
+        /// Every operation that is served.
+        pub(crate) const OPERATIONS: &[&str] = &[$($name,)*];
+
+        /// Carries out one operation and gives its answer.
+        pub(crate) async fn dispatch(
+            caller: Caller<'_>,
+            action: &str,
+            parameters: Value,
+        ) -> Result<Value, SqsFault> {
+            match action {
+                $($name => $action(caller, parameters).await,)*
+                _ => Err(SqsFault::new(
+                    SqsFaultKind::InvalidAction,
+                    format!(
+                        "The action {} is not valid for this endpoint.",
+                        super::names::Shown(action)
+                    ),
+                )),
+            }
         }
-        _ => Err(SqsFault::new(
-            SqsFaultKind::InvalidAction,
-            format!("The action {} is not valid for this endpoint.", super::names::Shown(action)),
-        )),
-    }
+    };
+}
+
+actions! {
+    "CreateQueue" operations::create_queue;
+    "GetQueueUrl" operations::get_queue_url;
+    "ListQueues" operations::list_queues;
+    "ListDeadLetterSourceQueues" operations::list_sources;
+    "DeleteQueue" operations::delete_queue;
+    "PurgeQueue" operations::purge_queue;
+    "GetQueueAttributes" operations::get_attributes;
+    "SetQueueAttributes" operations::set_attributes;
+    "TagQueue" tags::tag;
+    "UntagQueue" tags::untag;
+    "ListQueueTags" tags::list;
+    "AddPermission" permissions::add;
+    "RemovePermission" permissions::remove;
+    "StartMessageMoveTask" moves::start;
+    "CancelMessageMoveTask" moves::cancel;
+    "ListMessageMoveTasks" moves::list;
+    "SendMessage" sending::send;
+    "SendMessageBatch" sending::send_batch;
+    "ReceiveMessage" receiving::receive;
+    "DeleteMessage" receiving::delete;
+    "DeleteMessageBatch" receiving::delete_batch;
+    "ChangeMessageVisibility" receiving::change_visibility;
+    "ChangeMessageVisibilityBatch" receiving::change_visibility_batch;
 }
 
 /// Reads an operation's parameters.

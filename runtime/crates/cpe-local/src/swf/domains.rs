@@ -189,7 +189,7 @@ impl Swf {
     }
 }
 
-/// The limit of types in a domain.
+/// The limit of workflow types in a domain, and that of activity types.
 pub(super) const TYPES: usize = 10_000;
 
 pub(super) fn check_description(checks: &mut Checks, description: Option<&String>) {

@@ -108,8 +108,9 @@ impl Swf {
         if K::table(held).contains_key(&kind) {
             return Err(Fault::new(FaultKind::TypeAlreadyExistsFault, named(&kind)));
         }
-        if held.workflow_types.len() + held.activity_types.len() >= TYPES {
-            let message = format!("Domain {domain} has {TYPES} types already, the most allowed");
+        if K::table(held).len() >= TYPES {
+            let message =
+                format!("Domain {domain} has {TYPES} types of this kind already, the most allowed");
             return Err(Fault::new(FaultKind::LimitExceededFault, message));
         }
         K::table_mut(held).insert(kind, detail.clone());

@@ -8,6 +8,7 @@ mod invariants;
 mod lifecycle;
 mod memory;
 mod recordings;
+mod time;
 mod timeouts;
 mod visibility;
 

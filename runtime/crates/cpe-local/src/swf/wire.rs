@@ -11,75 +11,80 @@ use super::{Call, Swf, check::invalid};
 
 pub(super) mod refusal;
 
-/// How an operation's method takes its request: by value where it keeps parts of it.
+/// All operations but the polls, and how each method takes its request: by value where it keeps
+/// parts of it.
 macro_rules! operations {
-    ($swf:ident $call:ident $operation:ident $body:ident:
+    (
         { $($taken:literal $take:ident;)* }
         { $($lent:literal $lend:ident;)* }
     ) => {
-        match $operation {
-            $($taken => {
-                $swf.admit($taken, $call.now)?;
-                answer(&$swf.$take($call, request($body, $operation)?)?)
-            })*
-            $($lent => {
-                $swf.admit($lent, $call.now)?;
-                answer(&$swf.$lend($call, &request($body, $operation)?)?)
-            })*
-            other => Err(unknown_operation(other)),
+        /// Every operation that is served.
+        pub(crate) const OPERATIONS: &[&str] =
+            &["PollForDecisionTask", "PollForActivityTask", $($taken,)* $($lent,)*];
+
+        /// Carries out one operation other than a poll and gives the answer's body.
+        pub(crate) fn dispatch(
+            swf: &mut Swf,
+            call: &Call<'_>,
+            operation: &str,
+            body: &[u8],
+        ) -> Result<Vec<u8>, Fault> {
+            match operation {
+                $($taken => {
+                    swf.admit($taken, call.now)?;
+                    answer(&swf.$take(call, request(body, operation)?)?)
+                })*
+                $($lent => {
+                    swf.admit($lent, call.now)?;
+                    answer(&swf.$lend(call, &request(body, operation)?)?)
+                })*
+                other => Err(unknown_operation(other)),
+            }
         }
     };
 }
 
-/// Carries out one operation other than a poll and gives the answer's body.
-pub(crate) fn dispatch(
-    swf: &mut Swf,
-    call: &Call<'_>,
-    operation: &str,
-    body: &[u8],
-) -> Result<Vec<u8>, Fault> {
-    operations! { swf call operation body:
-        {
-            "StartWorkflowExecution" start_workflow_execution;
-            "SignalWorkflowExecution" signal_workflow_execution;
-            "TerminateWorkflowExecution" terminate_workflow_execution;
-            "RespondDecisionTaskCompleted" respond_decision_task_completed;
-            "RespondActivityTaskCompleted" respond_activity_task_completed;
-            "RespondActivityTaskFailed" respond_activity_task_failed;
-            "RespondActivityTaskCanceled" respond_activity_task_canceled;
-            "RecordActivityTaskHeartbeat" record_activity_task_heartbeat;
-            "RegisterDomain" register_domain;
-            "RegisterWorkflowType" register_workflow_type;
-            "RegisterActivityType" register_activity_type;
-            "DeleteWorkflowType" delete_workflow_type;
-            "DeleteActivityType" delete_activity_type;
-            "TagResource" tag_resource;
-        }
-        {
-            "RequestCancelWorkflowExecution" request_cancel_workflow_execution;
-            "DescribeWorkflowExecution" describe_workflow_execution;
-            "GetWorkflowExecutionHistory" get_workflow_execution_history;
-            "ListOpenWorkflowExecutions" list_open_workflow_executions;
-            "ListClosedWorkflowExecutions" list_closed_workflow_executions;
-            "CountOpenWorkflowExecutions" count_open_workflow_executions;
-            "CountClosedWorkflowExecutions" count_closed_workflow_executions;
-            "CountPendingDecisionTasks" count_pending_decision_tasks;
-            "CountPendingActivityTasks" count_pending_activity_tasks;
-            "DescribeDomain" describe_domain;
-            "DeprecateDomain" deprecate_domain;
-            "UndeprecateDomain" undeprecate_domain;
-            "ListDomains" list_domains;
-            "DescribeWorkflowType" describe_workflow_type;
-            "DeprecateWorkflowType" deprecate_workflow_type;
-            "UndeprecateWorkflowType" undeprecate_workflow_type;
-            "ListWorkflowTypes" list_workflow_types;
-            "DescribeActivityType" describe_activity_type;
-            "DeprecateActivityType" deprecate_activity_type;
-            "UndeprecateActivityType" undeprecate_activity_type;
-            "ListActivityTypes" list_activity_types;
-            "UntagResource" untag_resource;
-            "ListTagsForResource" list_tags_for_resource;
-        }
+operations! {
+    {
+        "StartWorkflowExecution" start_workflow_execution;
+        "SignalWorkflowExecution" signal_workflow_execution;
+        "TerminateWorkflowExecution" terminate_workflow_execution;
+        "RespondDecisionTaskCompleted" respond_decision_task_completed;
+        "RespondActivityTaskCompleted" respond_activity_task_completed;
+        "RespondActivityTaskFailed" respond_activity_task_failed;
+        "RespondActivityTaskCanceled" respond_activity_task_canceled;
+        "RecordActivityTaskHeartbeat" record_activity_task_heartbeat;
+        "RegisterDomain" register_domain;
+        "RegisterWorkflowType" register_workflow_type;
+        "RegisterActivityType" register_activity_type;
+        "DeleteWorkflowType" delete_workflow_type;
+        "DeleteActivityType" delete_activity_type;
+        "TagResource" tag_resource;
+    }
+    {
+        "RequestCancelWorkflowExecution" request_cancel_workflow_execution;
+        "DescribeWorkflowExecution" describe_workflow_execution;
+        "GetWorkflowExecutionHistory" get_workflow_execution_history;
+        "ListOpenWorkflowExecutions" list_open_workflow_executions;
+        "ListClosedWorkflowExecutions" list_closed_workflow_executions;
+        "CountOpenWorkflowExecutions" count_open_workflow_executions;
+        "CountClosedWorkflowExecutions" count_closed_workflow_executions;
+        "CountPendingDecisionTasks" count_pending_decision_tasks;
+        "CountPendingActivityTasks" count_pending_activity_tasks;
+        "DescribeDomain" describe_domain;
+        "DeprecateDomain" deprecate_domain;
+        "UndeprecateDomain" undeprecate_domain;
+        "ListDomains" list_domains;
+        "DescribeWorkflowType" describe_workflow_type;
+        "DeprecateWorkflowType" deprecate_workflow_type;
+        "UndeprecateWorkflowType" undeprecate_workflow_type;
+        "ListWorkflowTypes" list_workflow_types;
+        "DescribeActivityType" describe_activity_type;
+        "DeprecateActivityType" deprecate_activity_type;
+        "UndeprecateActivityType" undeprecate_activity_type;
+        "ListActivityTypes" list_activity_types;
+        "UntagResource" untag_resource;
+        "ListTagsForResource" list_tags_for_resource;
     }
 }
 

@@ -14,7 +14,7 @@ const IDS: [&str; 3] = ["x", "y", "z"];
 const POLICIES: [&str; 3] = ["TERMINATE", "REQUEST_CANCEL", "ABANDON"];
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Start(usize),
     PollDecision,
     /// Answers the decision task that was polled that many polls ago.
@@ -44,10 +44,14 @@ fn a_decision() -> impl Strategy<Value = Value> {
         2 => id().prop_map(|id| decision("RequestCancelActivityTask", json!({"activityId": IDS[id]}))),
         3 => (id(), 0..20_u32).prop_map(|(id, seconds)| timer(IDS[id], seconds)),
         2 => id().prop_map(|id| decision("CancelTimer", json!({"timerId": IDS[id]}))),
-        2 => (id(), 0..3_usize).prop_map(|(id, policy)| decision("StartChildWorkflowExecution", json!({
-            "workflowId": IDS[id], "workflowType": {"name": "W", "version": "1"},
-            "childPolicy": POLICIES[policy],
-        }))),
+        2 => (id(), 0..3_usize, 1..40_u32).prop_map(|(id, policy, seconds)| decision(
+            "StartChildWorkflowExecution",
+            json!({
+                "workflowId": IDS[id], "workflowType": {"name": "W", "version": "1"},
+                "childPolicy": POLICIES[policy],
+                "executionStartToCloseTimeout": (seconds * seconds).to_string(),
+            }),
+        )),
         1 => id().prop_map(|id| decision("SignalExternalWorkflowExecution", json!({
             "workflowId": IDS[id], "signalName": "s",
         }))),
@@ -71,7 +75,7 @@ fn decisions() -> impl Strategy<Value = Vec<Value>> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let id = || 0..IDS.len();
     prop_oneof![
         3 => id().prop_map(Step::Start),
@@ -95,7 +99,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What was handed out so far.
 #[derive(Default)]
-struct Handed {
+pub(super) struct Handed {
     decisions: Vec<Value>,
     activities: Vec<(usize, String)>,
 }
@@ -112,7 +116,7 @@ impl Handed {
 }
 
 /// Does a step. A fault is an answer like any other; the bench checks that it changed nothing.
-fn take(bench: &mut Bench, handed: &mut Handed, step: Step) {
+pub(super) fn take(bench: &mut Bench, handed: &mut Handed, step: Step) {
     let worker = |bench: &mut Bench, operation: &str, request: Option<Value>| {
         if let Some(request) = request {
             let _ = bench.call(operation, request);
