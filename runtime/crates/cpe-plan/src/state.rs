@@ -9,6 +9,7 @@
 //! given up, a timer that nobody waits for. Such things are remembered, and ended as well.
 
 mod calls;
+mod cancel;
 mod carry;
 mod events;
 mod hold;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cpe_swf::{ChildPolicy, EventId, TaskList, Timeout, Timestamp, WorkflowExecution, limits};
 use minijinja::Value;
 
+pub use self::cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input};
 pub(crate) use self::{
     calls::{Call, Stage},
     hold::{Hold, MORE_TIMER, RETRY_TIMER},
