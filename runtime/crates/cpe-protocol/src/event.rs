@@ -203,7 +203,8 @@ impl EventData {
         Some(Value::Object(object))
     }
 
-    fn result(&self) -> Option<Value> {
+    /// What a terminal event says of the end: the result, or reason and details.
+    pub fn result(&self) -> Option<Value> {
         match self {
             Self::JobCompleted { result } => result.as_deref().map(embed),
             Self::JobFailed { reason, details } => Some(failure(reason, details)),

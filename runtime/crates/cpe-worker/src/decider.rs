@@ -27,6 +27,7 @@
 mod cache;
 mod history;
 mod narrator;
+mod sweeper;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -51,6 +52,7 @@ use crate::{
     Worker,
     backoff::retrying,
     poller::{Handler, Poller, Source},
+    sequence,
     teller::Teller,
     worker::PLAN_TAG,
 };
@@ -94,7 +96,10 @@ impl Decider {
             slots: Arc::new(Semaphore::new(slots)),
         };
         let decider = Arc::new(self);
-        poller.run(DecisionTasks(Arc::clone(&decider)), decider, stop).await;
+        let worker = Arc::clone(&decider.worker);
+        let polling = poller.run(DecisionTasks(Arc::clone(&decider)), decider, stop.clone());
+        let sweeper = sweeper::Sweeper::new(Arc::clone(&worker));
+        tokio::join!(polling, sweeper.run(&stop), worker.outbox.deliver(&worker.clients, &stop));
     }
 
     async fn decide(&self, task: DecisionTask) -> Result<(), Error> {
@@ -105,8 +110,10 @@ impl Decider {
         };
         let plan = Arc::clone(follow.plan());
         let facts = follow.apply(&events).await;
-        let decisions = next_decisions(&plan, &follow.state);
-        self.tell(&task, facts, &decisions).await?;
+        let mut decisions = next_decisions(&plan, &follow.state);
+        sequence::hand_on(&mut decisions, follow.base, task.started_event_id.0);
+        self.share(&task, &facts, &mut decisions);
+        self.tell(&task, follow.base, facts, &decisions).await?;
 
         let closes = decisions.iter().any(Decision::is_closing);
         let answered = self.answer(task.task_token, decisions).await;
@@ -163,9 +170,28 @@ impl Decider {
         Ok(plan.filter(|plan| plan.workflow_type() == task.workflow_type))
     }
 
+    /// Gives activity tasks their place among those of all clients.
+    fn share(&self, task: &DecisionTask, facts: &[Fact], decisions: &mut [Decision]) {
+        let Worker { shares, clients, .. } = &*self.worker;
+        for fact in facts {
+            shares.begun(fact.begun.as_deref());
+        }
+        let Some((client, job)) = clients.of_execution(&task.workflow_execution.workflow_id) else {
+            return;
+        };
+        for decision in decisions {
+            if let Decision::ScheduleActivityTask(scheduled) = decision
+                && scheduled.task_priority.is_none()
+            {
+                scheduled.task_priority = Some(shares.next(&job.client, client.quotas.weight));
+            }
+        }
+    }
+
     async fn tell(
         &self,
         task: &DecisionTask,
+        base: i64,
         facts: Vec<Fact>,
         decisions: &[Decision],
     ) -> Result<(), Error> {
@@ -180,15 +206,17 @@ impl Decider {
         // How a child begins and ends is its parent's business; what it does is the job's.
         let is_job = job.workflow_id() == execution.workflow_id;
         let told = facts.into_iter().chain(outlook);
-        let told = told.filter(|fact| is_job || fact.data.is_of_activity());
-        let events = told.map(|fact| JobEvent {
-            time: fact.time,
+        let told = told.filter_map(|fact| Some((fact.time, fact.seq, fact.data?)));
+        let told = told.filter(|(_, _, data)| is_job || data.is_of_activity());
+        let events = told.map(|(time, seq, data)| JobEvent {
+            time,
             job_id: Some(job.job_id.clone()),
             execution: Some(execution.clone()),
-            seq: fact.seq,
-            data: fact.data,
+            request: None,
+            seq: base.saturating_add(seq),
+            data,
         });
-        self.teller.tell_all(&client.output, events.collect()).await
+        self.teller.tell_all(&self.worker.outbox, &client, events.collect()).await
     }
 
     async fn answer(&self, task_token: TaskToken, decisions: Vec<Decision>) -> Result<(), Error> {
@@ -230,7 +258,8 @@ impl Decider {
             details: Some(json!({"details": details}).to_string()),
         };
         let decisions = vec![Decision::from(failed)];
-        self.tell(&task, Vec::new(), &decisions).await?;
+        let base = events.first().and_then(sequence::base_of_start).unwrap_or_default();
+        self.tell(&task, base, Vec::new(), &decisions).await?;
         self.answer(task.task_token, decisions).await
     }
 

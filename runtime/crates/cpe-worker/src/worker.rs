@@ -2,7 +2,7 @@
 
 use cpe_swf::DomainName;
 
-use crate::{Backoff, Clients, PlanArchive, Plans, Ports, teller::Teller};
+use crate::{Backoff, ClientRegistry, Outbox, PlanArchive, Plans, Ports, Shares, teller::Teller};
 
 /// What the tag of an execution begins with that tells which text of its plan it began with.
 pub(crate) const PLAN_TAG: &str = "plan:sha256:";
@@ -17,7 +17,11 @@ pub struct Worker {
     pub plans: Plans,
     /// The plans of executions that began with others than these.
     pub archive: PlanArchive,
-    pub clients: Clients,
+    pub clients: ClientRegistry,
+    /// Events for clients whose queues do not take any at the moment.
+    pub outbox: Outbox,
+    /// Who comes next where there is not enough for all.
+    pub shares: Shares,
     /// Between attempts at polls, answers and messages.
     pub backoff: Backoff,
 }

@@ -10,6 +10,7 @@ use lru::LruCache;
 use super::{
     FOLD_AT_A_TIME,
     narrator::{Fact, Narrator},
+    sequence,
 };
 
 const MAX_RUNS: NonZeroUsize = NonZeroUsize::new(2_000).expect("is not zero");
@@ -22,6 +23,8 @@ pub(super) struct Follow {
     plan: Arc<Plan>,
     pub(super) state: RunState,
     narrator: Narrator,
+    /// After which number the events of this run come.
+    pub(super) base: i64,
     weight: usize,
 }
 
@@ -29,7 +32,7 @@ impl Follow {
     pub(super) fn new(plan: Arc<Plan>, execution: &WorkflowExecution) -> Self {
         let weight = plan.steps.len() * 256;
         let state = RunState::of_execution(execution.clone());
-        Self { plan, state, narrator: Narrator::default(), weight }
+        Self { plan, state, narrator: Narrator::default(), base: 0, weight }
     }
 
     /// What it is followed by.
@@ -53,6 +56,9 @@ impl Follow {
             }
             if event.event_id <= self.state.last_event() {
                 continue;
+            }
+            if let Some(base) = sequence::base_of_start(event) {
+                self.base = base;
             }
             self.state.apply(&plan, event);
             self.weight += weight(event);
