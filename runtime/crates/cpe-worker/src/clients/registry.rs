@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cpe_protocol::{ClientName, JobRef};
+use cpe_protocol::JobRef;
 use cpe_swf::WorkflowId;
 use tokio::sync::watch;
 
@@ -34,10 +34,6 @@ impl ClientRegistry {
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Clients>> {
         self.0.subscribe()
-    }
-
-    pub(crate) fn get(&self, name: &ClientName) -> Option<Arc<Client>> {
-        self.0.borrow().get(name).cloned()
     }
 
     /// See [`Clients::of_execution`].

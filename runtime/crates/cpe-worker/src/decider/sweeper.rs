@@ -26,7 +26,7 @@ use crate::{
 };
 
 const BETWEEN: Duration = Duration::from_secs(60);
-/// Soon after the start: whatever ended while nobody ran is told.
+/// Soon after the start, and then less and less often: whatever ended while nobody ran is told.
 const FIRST: Duration = Duration::from_secs(2);
 /// SWF's lists are behind by seconds; so much is looked at again.
 const OVERLAP: Duration = Duration::from_secs(120);
@@ -64,7 +64,7 @@ impl Sweeper {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = BETWEEN;
+            wait = (wait * 3).min(BETWEEN);
             match self.sweep().await {
                 Ok(0) => {}
                 Ok(told) => info!(told, "Jobs that SWF ended were told"),
@@ -78,7 +78,7 @@ impl Sweeper {
         let now = self.worker.ports.clock.now();
         let mark = self.read_mark().await.or(self.mark);
         // Another process has just looked.
-        if self.mark.is_some() && mark.is_some_and(|mark| now.since(mark) < BETWEEN / 2) {
+        if self.mark < mark && mark.is_some_and(|mark| now.since(mark) < BETWEEN / 2) {
             self.mark = mark;
             return Ok(0);
         }
@@ -235,7 +235,6 @@ mod tests {
         let worker = worker(&workflows, &queues);
         let mut sweeper = Sweeper::new(Arc::clone(&worker));
         assert_eq!(sweeper.sweep().await.unwrap(), 2);
-        sweeper.mark = None;
         assert_eq!(sweeper.sweep().await.unwrap(), 0);
         expect![[r#"
             JOB_FAILED #25100 r1:end {"reason":"cpe.timeout.execution","details":"the job took longer than its execution may: executionStartToCloseTimeout"}
@@ -243,7 +242,8 @@ mod tests {
         "#]].assert_eq(&told(&queues.sent(&QueueUrl("c-out".into()))));
         let asked = &workflows.calls_of("ListClosedWorkflowExecutions")[2];
         assert_eq!(asked["closeTimeFilter"]["oldestDate"], 880.0, "since the mark, with overlap");
-        // Within half a minute of another look there is nothing to do.
+        // Within half a minute of another process's look there is nothing to do.
+        sweeper.mark = Some(Timestamp(5));
         assert_eq!(sweeper.sweep().await.unwrap(), 0);
         assert_eq!(workflows.calls_of("ListClosedWorkflowExecutions").len(), 4);
     }

@@ -42,7 +42,8 @@ async fn serve_by(
     body: &str,
     receive_count: u32,
 ) -> Ran {
-    let client = worker.clients.get(&cpe_protocol::ClientName::new("c").unwrap()).unwrap();
+    let client = worker.clients.current().iter().find(|client| client.name.as_str() == "c").cloned();
+    let client = client.unwrap();
     let claims = JobClaims::new(&worker.ports, "plans".to_owned(), String::new());
     let config = InputConfig { decider: TaskList::new("decide"), polls: 1, claims };
     let admission = Admission::default();
