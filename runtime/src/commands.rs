@@ -6,6 +6,7 @@ pub mod job;
 pub mod local;
 pub mod module;
 pub mod plan;
+mod reload;
 pub mod run;
 
 use tokio_util::sync::CancellationToken;
@@ -27,8 +28,15 @@ impl Failed {
         self.status
     }
 
-    /// Prints the chain of causes to standard error, each part once.
+    /// Prints what went wrong to standard error.
     pub fn print(&self) {
+        eprintln!("cpe: {self}");
+    }
+}
+
+/// The chain of causes, each part once.
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = String::new();
         for cause in self.error.chain() {
             let cause = cause.to_string();
@@ -38,7 +46,7 @@ impl Failed {
                 text = format!("{text}: {cause}");
             }
         }
-        eprintln!("cpe: {}", text.trim_end());
+        f.write_str(text.trim_end())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Every scalar has an environment variable of its own that overrides it; the client list has
 //! `CPE_CLIENTS`, as YAML or JSON.
 
+mod quotas;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -11,6 +13,8 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
+
+pub use self::quotas::{OverQuota, Quotas};
 
 /// The configuration, with its defaults.
 #[derive(Debug, Clone, Deserialize)]
@@ -80,6 +84,13 @@ pub struct Client {
     pub input_queue: Spanned<String>,
     /// Name or URL of the queue that it hears events on.
     pub output_queue: String,
+    /// Name or URL of the queue for messages that nobody can make anything of; they are dropped,
+    /// after the client was told, if absent.
+    #[serde(default)]
+    pub dead_letter_queue: Option<String>,
+    /// How much it may have at a time, and its share.
+    #[serde(default)]
+    pub quotas: Quotas,
     /// Names of the plans it may start; all if absent.
     #[serde(default)]
     pub plans: Option<Vec<String>>,
@@ -263,6 +274,9 @@ impl Config {
             if let Err(error) = cpe_protocol::ClientName::new(client.name.value.as_str()) {
                 at(&client.name.referenced, error.to_string());
             }
+            client.quotas.check(&client.name.value, |message| {
+                at(&client.name.referenced, message);
+            });
             if !names.insert(client.name.value.as_str()) {
                 let message = format!("the client `{}` is there twice", client.name.value);
                 at(&client.name.referenced, message);
@@ -375,6 +389,13 @@ mod tests {
                 CPE_DECIDER_MAX_IN_FLIGHT: `many`: invalid u64
                 cpe.yaml:2:10: `a b` is no client name: 1 to 64 letters, digits, `_` or `-`
                 cpe.yaml:3:26: the input queue `q` belongs to another client already; the queue tells who sent a command"#]],
+        );
+        check(
+            "clients:\n- {name: a, input_queue: i, output_queue: o, quotas: {weight: 0, jobs_in_flight: 0, over: refuse}}\n",
+            &[],
+            expect![[r#"
+                cpe.yaml:2:10: quotas of `a`: `jobs_in_flight` must be from 1 to 100000
+                cpe.yaml:2:10: quotas of `a`: `weight` must be from 1 to 100"#]],
         );
         check(
             "domian: x\n",

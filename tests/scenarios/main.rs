@@ -10,6 +10,7 @@
 )]
 
 mod cancel;
+mod clients;
 mod crashes;
 mod failures;
 mod payloads;

@@ -1,13 +1,24 @@
 //! A client application: sends commands, receives events.
 
-use std::{collections::BTreeSet, fmt::Write, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use cpe_ports::{
     Clock, ObjectAddress, OutgoingMessage, PutOptions, QueueUrl, Receive, SystemClock,
 };
+use cpe_protocol::Command;
 use cpe_worker::Ports;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
+
+use crate::schemas;
 
 /// Nothing in these tests takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,18 +29,41 @@ pub struct Client {
     name: String,
     input: QueueUrl,
     output: QueueUrl,
+    requests: AtomicUsize,
+    /// What was heard while an answer was waited for.
+    kept: Mutex<Vec<Value>>,
 }
 
 impl Client {
     pub async fn new(ports: Ports, name: &str, input: &str, output: &str) -> Self {
         let input = ports.queues.queue_url(input).await.unwrap();
         let output = ports.queues.queue_url(output).await.unwrap();
-        Self { ports, name: name.to_owned(), input, output }
+        let (requests, kept) = (AtomicUsize::default(), Mutex::default());
+        Self { ports, name: name.to_owned(), input, output, requests, kept }
     }
 
-    /// Sends any text to the input queue.
+    /// Sends any text to the input queue. What CPE reads as a command, its schema must accept.
     pub async fn send(&self, body: impl Into<String>) {
+        let body = body.into();
+        if Command::parse(&body).is_ok() {
+            schemas::check(&serde_json::from_str(&body).unwrap());
+        }
         self.ports.queues.send(&self.input, OutgoingMessage::new(body)).await.unwrap();
+    }
+
+    /// Sends a command and answers its answer, without looking at what else is heard.
+    pub async fn ask(&self, command: &str, job_id: &str, data: Value) -> Value {
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        let request = format!("{}-{count}", self.name);
+        let message = json!({
+            "time": SystemClock.now(), "type": command, "jobId": job_id, "requestId": request,
+            "data": data,
+        });
+        self.send(message.to_string()).await;
+        let mut events = self.events_until(|event| event["requestId"] == *request).await;
+        let answer = events.pop().unwrap();
+        self.kept.lock().unwrap().extend(events);
+        answer
     }
 
     /// Sends `START_JOB`; `data` is completed with workflow and client.
@@ -44,9 +78,13 @@ impl Client {
     }
 
     /// The next events of any job, duplicates left out, until one satisfies `last`.
-    pub async fn events_until(&self, last: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let mut events = Vec::new();
-        let mut seen = BTreeSet::new();
+    pub async fn events_until(&self, mut last: impl FnMut(&Value) -> bool) -> Vec<Value> {
+        let mut events = std::mem::take(&mut *self.kept.lock().unwrap());
+        let mut seen: BTreeSet<_> =
+            events.iter().map(|event| event["eventId"].to_string()).collect();
+        if events.iter().any(&mut last) {
+            return events;
+        }
         let receive =
             Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
         let all = async {
@@ -54,8 +92,8 @@ impl Client {
                 for message in self.ports.queues.receive(&self.output, receive).await.unwrap() {
                     self.ports.queues.delete(&self.output, &message.receipt_handle).await.unwrap();
                     let event: Value = serde_json::from_str(&message.body).unwrap();
-                    let id = event.get("eventId").map(ToString::to_string);
-                    if id.is_some_and(|id| !seen.insert(id)) {
+                    schemas::check(&event);
+                    if !seen.insert(event["eventId"].to_string()) {
                         continue;
                     }
                     let end = last(&event);

@@ -9,6 +9,7 @@
 
 mod client;
 mod programs;
+mod schemas;
 mod world;
 
 pub use self::{

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cpe::{
     compose::{self, Clients, Fleet, Roles},
-    config::{Access, Client as ClientConfig, Config, S3Allowance},
+    config::{Access, Client as ClientConfig, Config, Quotas, S3Allowance},
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
@@ -37,6 +37,10 @@ pub struct Options {
     pub modules: Vec<(&'static str, &'static str, PathBuf)>,
     /// What the client's activities may reach.
     pub s3: Vec<S3Allowance>,
+    /// The clients beside `tester`, and how much each may have.
+    pub others: Vec<(&'static str, Quotas)>,
+    /// Activity tasks at once.
+    pub max_in_flight: Option<usize>,
 }
 
 impl Options {
@@ -46,12 +50,19 @@ impl Options {
             prefix: String::new(),
             access: Access::ReadWrite,
         };
-        Self { wire, plans: Vec::new(), modules: Vec::new(), s3: vec![everything] }
+        Self { wire, plans: Vec::new(), modules: Vec::new(), s3: vec![everything], others: Vec::new(), max_in_flight: None }
     }
 
     #[must_use]
     pub fn plan(mut self, text: impl Into<String>) -> Self {
         self.plans.push(text.into());
+        self
+    }
+
+    /// Another client, with queues `name-in`, `name-out` and `name-dead`.
+    #[must_use]
+    pub fn client(mut self, name: &'static str, quotas: Quotas) -> Self {
+        self.others.push((name, quotas));
         self
     }
 
@@ -119,7 +130,12 @@ impl World {
 
     /// The client `tester`.
     pub async fn client(&self) -> Client {
-        Client::new(self.ports.clone(), "tester", "tester-in", "tester-out").await
+        self.client_named("tester").await
+    }
+
+    pub async fn client_named(&self, name: &str) -> Client {
+        let (input, output) = (format!("{name}-in"), format!("{name}-out"));
+        Client::new(self.ports.clone(), name, &input, &output).await
     }
 
     /// Drains the pollers, then the endpoint.
@@ -134,17 +150,22 @@ impl World {
 
 fn config(options: &Options, data: PathBuf) -> Config {
     let spanned = |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
-    Config {
-        data,
-        clients: vec![ClientConfig {
-            name: spanned("tester"),
-            input_queue: spanned("tester-in"),
-            output_queue: "tester-out".to_owned(),
-            plans: None,
-            s3: options.s3.clone(),
-        }],
-        ..Config::default()
+    let client = |name: &str, quotas: &Quotas| ClientConfig {
+        name: spanned(name),
+        input_queue: spanned(&format!("{name}-in")),
+        output_queue: format!("{name}-out"),
+        dead_letter_queue: Some(format!("{name}-dead")),
+        quotas: quotas.clone(),
+        plans: None,
+        s3: options.s3.clone(),
+    };
+    let others = options.others.iter().map(|(name, quotas)| client(name, quotas));
+    let clients = [client("tester", &Quotas::default())].into_iter().chain(others).collect();
+    let mut config = Config { data, clients, ..Config::default() };
+    if let Some(max_in_flight) = options.max_in_flight {
+        config.activities.max_in_flight = max_in_flight;
     }
+    config
 }
 
 async fn push(config: &Config, ports: &Ports, options: &Options) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failed, local::Endpoint, stop_on_signal};
+use super::{Failed, local::Endpoint, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, Fleet, Roles},
@@ -39,7 +39,10 @@ impl Dev {
             clients.accept_any_name();
         }
         let names: Vec<_> = plans.iter().map(|plan| plan.workflow_type().to_string()).collect();
-        let fleet = Fleet::start(&config, ports, plans, clients, Roles::ALL).await?;
+        let fleet = Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await?;
+        if !any_client {
+            reload::clients_on_hangup(global, &ports, &fleet, &stop)?;
+        }
 
         self.endpoint.greet(address);
         if names.is_empty() {
@@ -95,6 +98,8 @@ fn dev_client() -> Client {
         name: spanned(DEV_CLIENT),
         input_queue: spanned(DEV_INPUT_QUEUE),
         output_queue: DEV_OUTPUT_QUEUE.to_owned(),
+        dead_letter_queue: None,
+        quotas: crate::config::Quotas::default(),
         plans: None,
         s3: vec![S3Allowance {
             bucket: "*".to_owned(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Failed, stop_on_signal};
+use super::{Failed, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, Fleet, Roles},
@@ -44,7 +44,8 @@ impl Run {
         if global.endpoint_url.is_some() {
             compose::register_domain(&config, &ports).await?;
         }
-        let fleet = Fleet::start(&config, ports, plans, clients, roles).await?;
+        let fleet = Fleet::start(&config, ports.clone(), plans, clients, roles).await?;
+        reload::clients_on_hangup(global, &ports, &fleet, &stop)?;
         println!("cpe run: {roles} in the domain {}", config.domain);
         fleet.run(stop).await;
         println!("cpe run: drained");

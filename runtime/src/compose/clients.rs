@@ -32,9 +32,15 @@ impl Clients {
             let input = &client.input_queue.value;
             let found_input = look(ports, input, &name, &mut missing).await?;
             let found_output = look(ports, &client.output_queue, &name, &mut missing).await?;
+            let dead_letters = match &client.dead_letter_queue {
+                Some(queue) => look(ports, queue, &name, &mut missing).await?,
+                None => None,
+            };
+            let quotas = client.quotas.to_worker();
             if let (Some(input), Some(output)) = (found_input, found_output) {
                 let plans = client.plans.clone().map(|plans| plans.into_iter().collect());
-                clients.push(Client { name, input, output, plans, grants: grants(client) });
+                let grants = grants(client);
+                clients.push(Client { name, input, output, dead_letters, quotas, plans, grants });
             }
         }
         if !missing.is_empty() {
@@ -55,7 +61,7 @@ impl Clients {
         self.0.accept_any_name();
     }
 
-    pub(super) fn into_inner(self) -> cpe_worker::Clients {
+    pub(crate) fn into_inner(self) -> cpe_worker::Clients {
         self.0
     }
 }
@@ -127,7 +133,10 @@ pub(super) fn queue_names(config: &Config) -> impl Iterator<Item = &str> {
     config
         .clients
         .iter()
-        .flat_map(|client| [client.input_queue.value.as_str(), client.output_queue.as_str()])
+        .flat_map(|client| {
+            let always = [client.input_queue.value.as_str(), client.output_queue.as_str()];
+            always.into_iter().chain(client.dead_letter_queue.as_deref())
+        })
         .filter(|queue| !is_url(queue))
 }
 

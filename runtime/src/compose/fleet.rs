@@ -9,8 +9,9 @@ use cpe_ports::ErrorKind;
 use cpe_sandbox::Sandbox;
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
-    Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller,
-    PlanArchive, Plans, Ports, SandboxGuests, Worker, register_types,
+    Activities, ActivitiesConfig, Backoff, ClientRegistry, Decider, DeciderConfig, InputConfig,
+    InputPoller, JobClaims, Outbox, PlanArchive, Plans, Ports, SandboxGuests, Shares, Worker,
+    register_types,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -50,6 +51,7 @@ impl fmt::Display for Roles {
 /// Pollers that are ready to poll.
 #[derive(Debug)]
 pub struct Fleet {
+    clients: ClientRegistry,
     decider: Option<Decider>,
     input: Option<InputPoller>,
     activities: Option<(Activities, Sandbox)>,
@@ -89,13 +91,16 @@ impl Fleet {
                 warn!(%plan, %error, "The plan is not kept for executions that outlive it");
             }
         }
+        let registered = ClientRegistry::new(clients.into_inner());
         let worker = Arc::new(Worker {
             domain,
             archive,
             payloads: Arc::new(payloads(config, &ports)),
             identity: identity(),
             plans,
-            clients: clients.into_inner(),
+            clients: registered.clone(),
+            outbox: Outbox::new(&ports, modules.bucket.clone(), modules.prefix.clone()),
+            shares: Shares::default(),
             backoff: Backoff::default(),
             ports: ports.clone(),
         });
@@ -103,7 +108,8 @@ impl Fleet {
             task_list: task_list.clone(),
             max_in_flight: config.decider.max_in_flight,
         };
-        let input = InputConfig { decider: task_list, polls: RECEIVES };
+        let claims = JobClaims::new(&ports, modules.bucket.clone(), modules.prefix.clone());
+        let input = InputConfig { decider: task_list, polls: RECEIVES, claims };
         let activities = sandbox.map(|sandbox| {
             let modules = Modules::new(
                 registry,
@@ -121,15 +127,21 @@ impl Fleet {
             (Activities::new(Arc::clone(&worker), guests, limits), sandbox)
         });
         Ok(Self {
+            clients: registered,
             decider: roles.decider.then(|| Decider::new(Arc::clone(&worker), decider)),
             input: roles.input.then(|| InputPoller::new(worker, input)),
             activities,
         })
     }
 
+    /// The clients that are served, which may be changed meanwhile.
+    pub fn clients(&self) -> ClientRegistry {
+        self.clients.clone()
+    }
+
     /// Polls until `stop`, then returns when everything in flight is answered.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { decider, input, activities } = self;
+        let Self { decider, input, activities, .. } = self;
         let decider = async {
             if let Some(decider) = decider {
                 decider.run(stop.clone()).await;

@@ -35,6 +35,6 @@ pub use self::{
     plan_schema::plan_schema,
     replay::{Difference, Replay, ReplayedDecisions, read_history, replay},
     schema::Schema,
-    state::{RunState, StepFailure},
+    state::{CANCEL_ACTIVITY_SIGNAL, RunState, StepFailure, cancel_activity_input},
     warnings::PlanWarning,
 };

@@ -9,6 +9,7 @@
 //! given up, a timer that nobody waits for. Such things are remembered, and ended as well.
 
 mod calls;
+mod cancel;
 mod carry;
 mod events;
 mod hold;
@@ -28,6 +29,7 @@ use cpe_swf::{
 };
 use minijinja::Value;
 
+pub use self::cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input};
 pub(crate) use self::{
     calls::{Call, Stage},
     hold::{Hold, MORE_TIMER, RETRY_TIMER},

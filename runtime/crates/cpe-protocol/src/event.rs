@@ -1,13 +1,22 @@
 //! What a client hears: the event envelope, in the original's fields with `jobId`, `seq` and
 //! `eventId` added.
 
+mod answer;
+mod fifo;
+
 use cpe_swf::{
     ActivityId, ActivityTaskTimeoutType, ActivityType, RunId, Timestamp, WorkflowExecution,
     WorkflowType,
 };
 use serde_json::{Map, Value, json};
 
-use crate::{command::Problem, job::JobId};
+pub use self::answer::{
+    ActivityInfo, ActivityStatus, JobEnd, JobInfo, Quota, QuotaName, Rejection, Request,
+};
+use crate::{
+    command::{Problem, RequestId},
+    job::JobId,
+};
 
 /// Characters of the details of a failure in an event that is too long for a message.
 const SHORT_DETAILS: usize = 8_192;
@@ -20,8 +29,11 @@ pub struct JobEvent {
     pub job_id: Option<JobId>,
     /// `None` where nothing was started.
     pub execution: Option<WorkflowExecution>,
-    /// Orders the events of one run: the id of the history event that this one tells of, or that
-    /// it will have if nothing comes between. 0 comes before the history.
+    /// The command that this answers; `None` for what happens by itself.
+    pub request: Option<Request>,
+    /// Orders the events of one job: the id of the history event that this one tells of, or that
+    /// it will have if nothing comes between, after all those of the runs that this one continues.
+    /// 0 comes before the history, as do answers to commands, which have no place in it.
     pub seq: i64,
     pub data: EventData,
 }
@@ -44,7 +56,36 @@ pub enum EventData {
     /// A message was refused and started nothing.
     CommandRejected {
         command: Option<String>,
+        reason: Rejection,
         problems: Vec<Problem>,
+    },
+    /// A job waits to be started until its client has room for it.
+    JobDelayed {
+        quota: Quota,
+    },
+    JobCancelRequested,
+    ActivityCancelRequested {
+        activity_id: ActivityId,
+    },
+    JobSignaled {
+        signal: String,
+    },
+    JobStatus {
+        job: JobInfo,
+        end: JobEnd,
+    },
+    JobList {
+        jobs: Vec<JobInfo>,
+        next_page_token: Option<String>,
+    },
+    ActivityStatus {
+        activity: ActivityInfo,
+        /// JSON text of what it came to.
+        result: Option<Value>,
+    },
+    ActivityList {
+        activities: Vec<ActivityInfo>,
+        next_page_token: Option<String>,
     },
     JobStarted,
     /// `result` is JSON text.
@@ -97,6 +138,14 @@ impl EventData {
         match self {
             Self::WorkflowScheduled { .. } => "WORKFLOW_SCHEDULED",
             Self::CommandRejected { .. } => "COMMAND_REJECTED",
+            Self::JobDelayed { .. } => "JOB_DELAYED",
+            Self::JobCancelRequested => "JOB_CANCEL_REQUESTED",
+            Self::ActivityCancelRequested { .. } => "ACTIVITY_CANCEL_REQUESTED",
+            Self::JobSignaled { .. } => "JOB_SIGNALED",
+            Self::JobStatus { .. } => "JOB_STATUS",
+            Self::JobList { .. } => "JOB_LIST",
+            Self::ActivityStatus { .. } => "ACTIVITY_STATUS",
+            Self::ActivityList { .. } => "ACTIVITY_LIST",
             Self::JobStarted => "JOB_STARTED",
             Self::JobCompleted { .. } => "JOB_COMPLETED",
             Self::JobFailed { .. } => "JOB_FAILED",
@@ -184,7 +233,8 @@ impl EventData {
         Some(Value::Object(object))
     }
 
-    fn result(&self) -> Option<Value> {
+    /// What a terminal event says of the end: the result, or reason and details.
+    pub fn result(&self) -> Option<Value> {
         match self {
             Self::JobCompleted { result } => result.as_deref().map(embed),
             Self::JobFailed { reason, details } => Some(failure(reason, details)),
@@ -198,8 +248,16 @@ impl JobEvent {
     /// The same for every telling of the same fact, so that a client can drop duplicates.
     ///
     /// What is about to be scheduled and how a job ends are told before their history events have
-    /// numbers, so these are named by what they are.
+    /// numbers, so these are named by what they are; an answer is named by the message that it
+    /// answers.
     pub fn event_id(&self) -> Option<String> {
+        if !matches!(self.data, EventData::WorkflowScheduled { .. })
+            && let Some(request) = &self.request
+        {
+            let suffix =
+                if matches!(self.data, EventData::JobDelayed { .. }) { ":delayed" } else { "" };
+            return Some(format!("message:{}{suffix}", request.message_id));
+        }
         let RunId(run) = &self.execution.as_ref()?.run_id;
         Some(match &self.data {
             EventData::ActivityProgress { count, .. } => format!("{run}:{}:{count}", self.seq),
@@ -221,34 +279,29 @@ impl JobEvent {
         if let Some(id) = self.event_id() {
             message.insert("eventId".into(), json!(id));
         }
-        match &self.data {
-            EventData::WorkflowScheduled { workflow_type, input } => {
-                if let Some(execution) = &self.execution {
-                    message.insert("runId".into(), json!(execution.run_id));
-                    message.insert("workflowId".into(), json!(execution.workflow_id));
-                }
-                message.insert("workflowType".into(), json!(workflow_type));
-                message.insert("input".into(), input.clone());
-            }
-            EventData::CommandRejected { command, problems } => {
-                let errors: Vec<_> = problems
-                    .iter()
-                    .map(|problem| json!({"path": problem.path, "message": problem.message}))
-                    .collect();
-                message.insert("data".into(), json!({"command": command, "errors": errors}));
-            }
-            data => {
-                let mut object = Map::new();
-                object.insert("workflow".into(), json!(self.execution));
-                if let Some(activity) = data.activity() {
-                    object.insert("activity".into(), activity);
-                }
-                if let Some(result) = data.result() {
-                    object.insert("result".into(), result);
-                }
-                message.insert("data".into(), Value::Object(object));
-            }
+        if let Some(request) = &self.request {
+            message.insert("requestId".into(), json!(request.id()));
         }
+        if let EventData::WorkflowScheduled { workflow_type, input } = &self.data {
+            if let Some(execution) = &self.execution {
+                message.insert("runId".into(), json!(execution.run_id));
+                message.insert("workflowId".into(), json!(execution.workflow_id));
+            }
+            message.insert("workflowType".into(), json!(workflow_type));
+            message.insert("input".into(), input.clone());
+            return Value::Object(message);
+        }
+        let mut data = self.data.answer().unwrap_or_default();
+        if let Some(execution) = &self.execution {
+            data.insert("workflow".into(), json!(execution));
+        }
+        if let Some(activity) = self.data.activity() {
+            data.insert("activity".into(), activity);
+        }
+        if let Some(result) = self.data.result() {
+            data.insert("result".into(), result);
+        }
+        message.insert("data".into(), Value::Object(data));
         Value::Object(message)
     }
 }
@@ -270,67 +323,4 @@ fn embed(text: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    #[track_caller]
-    fn check(seq: i64, data: EventData, expect: Expect) {
-        let event = JobEvent {
-            time: Timestamp::from_millis(1_437_447_258_900),
-            job_id: Some(JobId::new("j1").unwrap()),
-            execution: Some(WorkflowExecution { workflow_id: "c.j1".into(), run_id: "r".into() }),
-            seq,
-            data,
-        };
-        expect.assert_eq(&event.to_json().to_string());
-    }
-
-    fn activity() -> ActivityRef {
-        ActivityRef { activity_id: "A".into(), activity_type: ActivityType::new("Act", "v1") }
-    }
-
-    #[test]
-    fn the_original_envelopes_are_written() {
-        check(
-            0,
-            EventData::WorkflowScheduled {
-                workflow_type: WorkflowType::new("T", "1.0"),
-                input: json!({"a": 1}),
-            },
-            expect![[
-                r#"{"time":1437447258.9,"type":"WORKFLOW_SCHEDULED","jobId":"j1","seq":0,"eventId":"r:0","runId":"r","workflowId":"c.j1","workflowType":{"name":"T","version":"1.0"},"input":{"a":1}}"#
-            ]],
-        );
-        check(
-            9,
-            EventData::ActivityFailed {
-                activity: activity(),
-                reason: "media.undecodable".into(),
-                details: "not an image".into(),
-            },
-            expect![[
-                r#"{"time":1437447258.9,"type":"ACTIVITY_FAILED","jobId":"j1","seq":9,"eventId":"r:9","data":{"workflow":{"workflowId":"c.j1","runId":"r"},"activity":{"activityId":"A","activityType":{"name":"Act","version":"v1"},"result":{"reason":"media.undecodable","details":"not an image"}}}}"#
-            ]],
-        );
-        check(
-            6,
-            EventData::ActivityProgress {
-                activity: activity(),
-                progress: json!({"percent": 50}),
-                count: 2,
-            },
-            expect![[
-                r#"{"time":1437447258.9,"type":"ACTIVITY_PROGRESS","jobId":"j1","seq":6,"eventId":"r:6:2","data":{"workflow":{"workflowId":"c.j1","runId":"r"},"activity":{"activityId":"A","activityType":{"name":"Act","version":"v1"},"progress":{"percent":50},"progressCount":2}}}"#
-            ]],
-        );
-        check(
-            12,
-            EventData::JobCompleted { result: Some(r#"{"n":3}"#.into()) },
-            expect![[
-                r#"{"time":1437447258.9,"type":"JOB_COMPLETED","jobId":"j1","seq":12,"eventId":"r:end","data":{"workflow":{"workflowId":"c.j1","runId":"r"},"result":{"n":3}}}"#
-            ]],
-        );
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod asked;
 mod heartbeat;
 mod progress;
 mod run;
+mod runs;
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,11 +58,12 @@ pub struct Activities {
     worker: Arc<Worker>,
     guests: Arc<dyn Guests>,
     config: ActivitiesConfig,
+    runs: runs::Runs,
 }
 
 impl Activities {
     pub fn new(worker: Arc<Worker>, guests: Arc<dyn Guests>, config: ActivitiesConfig) -> Self {
-        Self { worker, guests, config }
+        Self { worker, guests, config, runs: runs::Runs::default() }
     }
 
     /// Polls until `stop`, then returns when all activity tasks in flight are answered.
@@ -110,8 +112,9 @@ impl Activities {
             Answer::failed("cpe.activity.unknown", &message, true)
         })?;
         let about = About {
-            client: Arc::clone(client),
+            client,
             job,
+            run: self.runs.of(&task.workflow_execution.run_id),
             execution: task.workflow_execution.clone(),
             activity: ActivityRef {
                 activity_id: task.activity_id.clone(),

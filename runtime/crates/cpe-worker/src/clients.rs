@@ -1,5 +1,7 @@
 //! The clients (tenants): which queues are theirs, and what they may start and touch.
 
+mod registry;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -10,16 +12,46 @@ use cpe_protocol::{ClientName, JobRef};
 use cpe_sandbox::Grants;
 use cpe_swf::WorkflowId;
 
+pub use self::registry::ClientRegistry;
+
 /// One client, as the operator registered it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Client {
     pub name: ClientName,
     pub input: QueueUrl,
     pub output: QueueUrl,
+    /// Where messages go that nobody can make anything of; they are dropped if `None`.
+    pub dead_letters: Option<QueueUrl>,
+    pub quotas: Quotas,
     /// Names of the plans it may start; all if `None`.
     pub plans: Option<BTreeSet<String>>,
     /// What its activities may touch at the most.
     pub grants: Grants,
+}
+
+/// How much a client may have at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Open executions; any number if `None`.
+    pub jobs_in_flight: Option<u32>,
+    /// Jobs begun in a second, by each input poller; any number if `None`.
+    pub starts_per_second: Option<u32>,
+    pub over: OverQuota,
+    /// The client's share where there is not enough for all: twice the weight, twice the share.
+    pub weight: u32,
+}
+
+/// What becomes of a job for which its client has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverQuota {
+    Wait,
+    Refuse,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { jobs_in_flight: None, starts_per_second: None, over: OverQuota::Wait, weight: 1 }
+    }
 }
 
 impl Client {
@@ -29,7 +61,7 @@ impl Client {
 }
 
 /// All clients.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Clients {
     by_name: BTreeMap<ClientName, Arc<Client>>,
     any_name: bool,

@@ -27,6 +27,7 @@
 mod cache;
 mod history;
 mod narrator;
+mod sweeper;
 
 use std::{
     fmt,
@@ -54,8 +55,9 @@ use crate::{
     PayloadError, Worker,
     backoff::retrying,
     poller::{Handler, Poller, Source},
+    sequence,
     teller::Teller,
-    worker::PLAN_TAG,
+    worker::{CLIENT_TAG, PLAN_TAG},
 };
 
 /// Decision tasks in a row that nobody answers before an execution without a plan fails.
@@ -97,7 +99,10 @@ impl Decider {
             slots: Arc::new(Semaphore::new(slots)),
         };
         let decider = Arc::new(self);
-        poller.run(DecisionTasks(Arc::clone(&decider)), decider, stop).await;
+        let worker = Arc::clone(&decider.worker);
+        let polling = poller.run(DecisionTasks(Arc::clone(&decider)), decider, stop.clone());
+        let sweeper = sweeper::Sweeper::new(Arc::clone(&worker));
+        tokio::join!(polling, sweeper.run(&stop), worker.outbox.deliver(&worker.clients, &stop));
     }
 
     async fn decide(&self, task: DecisionTask) -> Result<(), Error> {
@@ -114,22 +119,28 @@ impl Decider {
         match self.worker.payloads.follow_all(workflow_id, &mut events, wanted).await {
             Ok(()) => {}
             Err(PayloadError::Unreachable { source, .. }) => return Err(source),
-            Err(error) => return self.give_up(task, error).await,
+            Err(error) => {
+                let base = events.first().and_then(sequence::base_of_start);
+                return self.give_up(task, base.unwrap_or(follow.base), error).await;
+            }
         }
         let facts = follow.apply(&events).await;
         if let Some(weight) = follow.excess() {
             let error = format!("its inputs and results take some {} MiB of memory", weight >> 20);
-            return self.give_up(task, error).await;
+            return self.give_up(task, follow.base, error).await;
         }
         let mut decisions = next_decisions(&plan, &follow.state);
+        sequence::hand_on(&mut decisions, follow.base, task.started_event_id.0);
+        self.share(&task, &facts, &mut decisions);
+        self.tag_children(&task, &mut decisions);
         let told = narrator::of_decisions(&decisions, task.started_event_id, self.now());
         // Before anybody hears of it, so that whoever follows a reference finds the text.
         match self.worker.payloads.shorten_all(workflow_id, &mut decisions).await {
             Ok(()) => {}
             Err(PayloadError::Unreachable { source, .. }) => return Err(source),
-            Err(error) => return self.give_up(task, error).await,
+            Err(error) => return self.give_up(task, follow.base, error).await,
         }
-        self.tell(&task, facts.into_iter().chain(told)).await?;
+        self.tell(&task, follow.base, facts.into_iter().chain(told)).await?;
 
         let closes = decisions.iter().any(Decision::is_closing);
         let answered = self.answer(task.task_token, decisions).await;
@@ -186,9 +197,41 @@ impl Decider {
         Ok(plan.filter(|plan| plan.workflow_type() == task.workflow_type))
     }
 
+    /// Gives activity tasks their place among those of all clients.
+    fn share(&self, task: &DecisionTask, facts: &[Fact], decisions: &mut [Decision]) {
+        let Worker { shares, clients, .. } = &*self.worker;
+        for fact in facts {
+            shares.begun(fact.begun.as_deref());
+        }
+        let Some((client, job)) = clients.of_execution(&task.workflow_execution.workflow_id) else {
+            return;
+        };
+        for decision in decisions {
+            if let Decision::ScheduleActivityTask(scheduled) = decision
+                && scheduled.task_priority.is_none()
+            {
+                scheduled.task_priority = Some(shares.next(&job.client, client.quotas.weight));
+            }
+        }
+    }
+
+    /// A child is followed to its end by the plan that is loaded now, and is found by its client.
+    fn tag_children(&self, task: &DecisionTask, decisions: &mut [Decision]) {
+        let owner = self.worker.clients.of_execution(&task.workflow_execution.workflow_id);
+        for decision in decisions {
+            if let Decision::StartChildWorkflowExecution(child) = decision {
+                let client = owner.as_ref().map(|(_, job)| format!("{CLIENT_TAG}{}", job.client));
+                let plan = self.worker.plans.get(&child.workflow_type);
+                let digest = plan.map(|plan| format!("{PLAN_TAG}{}", plan.digest()));
+                child.tag_list.extend(client.into_iter().chain(digest));
+            }
+        }
+    }
+
     async fn tell(
         &self,
         task: &DecisionTask,
+        base: i64,
         facts: impl IntoIterator<Item = Fact>,
     ) -> Result<(), Error> {
         let execution = &task.workflow_execution;
@@ -199,15 +242,18 @@ impl Decider {
         };
         // How a child begins and ends is its parent's business; what it does is the job's.
         let is_job = job.workflow_id() == execution.workflow_id;
-        let told = facts.into_iter().filter(|fact| is_job || fact.data.is_of_activity());
-        let events = told.map(|fact| JobEvent {
-            time: fact.time,
+        let told = facts.into_iter();
+        let told = told.filter_map(|fact| Some((fact.time, fact.seq, fact.data?)));
+        let told = told.filter(|(_, _, data)| is_job || data.is_of_activity());
+        let events = told.map(|(time, seq, data)| JobEvent {
+            time,
             job_id: Some(job.job_id.clone()),
             execution: Some(execution.clone()),
-            seq: fact.seq,
-            data: fact.data,
+            request: None,
+            seq: base.saturating_add(seq),
+            data,
         });
-        self.teller.tell_all(&client.output, events.collect()).await
+        self.teller.tell_all(&self.worker.outbox, &client, events.collect()).await
     }
 
     async fn answer(&self, task_token: TaskToken, decisions: Vec<Decision>) -> Result<(), Error> {
@@ -244,25 +290,36 @@ impl Decider {
              tasks in a row were not answered",
             self.config.task_list.name
         );
-        self.fail(task, "cpe.plan.unknown", &details).await
+        let base = events.first().and_then(sequence::base_of_start).unwrap_or_default();
+        self.fail(task, base, ("cpe.plan.unknown", &details)).await
     }
 
     /// Fails an execution whose texts this and any other decider cannot have.
-    async fn give_up(&self, task: DecisionTask, why: impl fmt::Display) -> Result<(), Error> {
+    async fn give_up(
+        &self,
+        task: DecisionTask,
+        base: i64,
+        why: impl fmt::Display,
+    ) -> Result<(), Error> {
         let execution = task.workflow_execution.workflow_id.to_string();
         error!(execution, "The execution fails: {why}");
-        self.fail(task, "cpe.payload.lost", &why.to_string()).await
+        self.fail(task, base, ("cpe.payload.lost", &why.to_string())).await
     }
 
     /// Fails an execution, whatever its plan is.
-    async fn fail(&self, task: DecisionTask, reason: &str, details: &str) -> Result<(), Error> {
+    async fn fail(
+        &self,
+        task: DecisionTask,
+        base: i64,
+        (reason, details): (&str, &str),
+    ) -> Result<(), Error> {
         let failed = FailWorkflowExecution {
             reason: Some(reason.to_owned()),
             details: Some(json!({"details": details}).to_string()),
         };
         let decisions = vec![Decision::from(failed)];
         let told = narrator::of_decisions(&decisions, task.started_event_id, self.now());
-        self.tell(&task, told).await?;
+        self.tell(&task, base, told).await?;
         self.answer(task.task_token, decisions).await
     }
 

@@ -1,38 +1,52 @@
-//! The input poller: commands from clients' queues, executions into SWF.
+//! The input poller: commands from clients' queues, executions into SWF, answers to clients.
 //!
 //! The queue that a command arrived on tells who sent it. A message is deleted once its effect is
 //! certain: the execution is there and the client was told, or the client was told what is wrong
-//! with it. Until then it stays in the queue, hidden for longer from time to time, and the
-//! workflow id made from client and jobId lets it start nothing twice.
+//! with it. Until then it stays in the queue, hidden while it is handled, and for longer from time
+//! to time after that. A message that nobody can make anything of goes to the client's
+//! dead-letter queue.
 
+mod activities;
+mod admission;
+mod answer;
 mod check;
+mod claims;
+mod inboxes;
+mod jobs;
 mod start;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use cpe_ports::{Error, MAX_BATCH, Message, ReceiptHandle, Receive};
-use cpe_protocol::{BadCommand, ClientName, Command, EventData, JobEvent, JobId, Problem};
+use cpe_ports::{Error, ErrorKind, MAX_BATCH, Message, OutgoingMessage, ReceiptHandle, Receive};
+use cpe_protocol::{
+    Action, BadCommand, Command, EventData, JobEvent, JobId, Problem, Rejection, Request, RequestId,
+};
 use cpe_swf::TaskList;
-use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::sync::Semaphore;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use tracing::{error, info, warn};
 
+use self::admission::Admission;
+pub use self::{claims::JobClaims, inboxes::InputPoller};
 use crate::{
     Backoff, Client, Worker,
     backoff::retrying,
-    poller::{Handler, Poller, Source},
+    poller::{Handler, Source},
     teller::Teller,
 };
 
 /// What SQS gives at most in one answer, and waits for at most.
 const BATCH: u32 = 10;
 const WAIT: Duration = Duration::from_secs(20);
+/// How long a message is hidden from others while it is handled, and when that is said again.
+const HIDDEN: Duration = Duration::from_secs(60);
+const HIDE_AGAIN: Duration = Duration::from_secs(20);
 /// Until a message that could not be served yet is shown again: longer after each time.
 const MIN_HIDDEN: Duration = Duration::from_secs(2);
 const MAX_HIDDEN: Duration = Duration::from_secs(300);
 /// A delete that fails brings the message back, which is harmless but not free.
 const DELETE_PATIENCE: Duration = Duration::from_secs(5);
+/// So often a message may bring its handler down before it is given up.
+const PANICS: u32 = 3;
 
 #[derive(Debug, Clone)]
 pub struct InputConfig {
@@ -40,44 +54,8 @@ pub struct InputConfig {
     pub decider: TaskList,
     /// Receives at a time from each queue.
     pub polls: usize,
-}
-
-/// Polls the input queues of all clients of a worker.
-#[derive(Debug)]
-pub struct InputPoller {
-    worker: Arc<Worker>,
-    config: InputConfig,
-}
-
-impl InputPoller {
-    pub fn new(worker: Arc<Worker>, config: InputConfig) -> Self {
-        Self { worker, config }
-    }
-
-    /// Polls until `stop`, then returns when all messages in flight are dealt with.
-    pub async fn run(self, stop: CancellationToken) {
-        let queues = TaskTracker::new();
-        let polls = self.config.polls.max(1);
-        for client in self.worker.clients.iter() {
-            let inbox = Inbox {
-                worker: Arc::clone(&self.worker),
-                teller: self.worker.teller(),
-                client: Arc::clone(client),
-                decider: self.config.decider.clone(),
-            };
-            let poller = Poller {
-                name: format!("input {}", client.name),
-                polls,
-                backoff: self.worker.backoff,
-                // While one batch is served, the next may arrive. No client waits for another.
-                slots: Arc::new(Semaphore::new(polls * 2)),
-            };
-            let inbox = Arc::new(inbox);
-            queues.spawn(poller.run(Messages(Arc::clone(&inbox)), inbox, stop.clone()));
-        }
-        queues.close();
-        queues.wait().await;
-    }
+    /// Which message began which job.
+    pub claims: JobClaims,
 }
 
 /// One client's queue.
@@ -86,7 +64,8 @@ struct Inbox {
     worker: Arc<Worker>,
     teller: Teller,
     client: Arc<Client>,
-    decider: TaskList,
+    config: InputConfig,
+    admission: Admission,
 }
 
 struct Messages(Arc<Inbox>);
@@ -95,7 +74,7 @@ impl Source for Messages {
     type Work = Vec<Message>;
 
     async fn poll(&self) -> Result<Option<Vec<Message>>, Error> {
-        let receive = Receive { max_messages: BATCH, wait: WAIT, visibility_timeout: None };
+        let receive = Receive { max_messages: BATCH, wait: WAIT, visibility_timeout: Some(HIDDEN) };
         let queue = &self.0.client.input;
         let messages = self.0.worker.ports.queues.receive(queue, receive).await?;
         Ok(Some(messages).filter(|messages| !messages.is_empty()))
@@ -118,29 +97,99 @@ enum Served {
     Done,
     /// It has to come again.
     Later(Error),
+    /// It has to come again, and not before this time is over.
+    After(Duration),
+    /// It can go, to where somebody may look at it.
+    Dead,
 }
 
 impl Inbox {
     /// Answers the receipt of a message that can go.
     async fn serve(&self, message: Message) -> Option<ReceiptHandle> {
-        let served = match Command::parse(&message.body) {
-            Ok(Command::StartJob(job)) => self.start_job(job, message.receive_count).await,
-            Err(bad) => self.refuse(bad).await,
+        let work = AssertUnwindSafe(self.carry_out(&message)).catch_unwind();
+        let served = tokio::select! {
+            biased;
+            served = work => served.unwrap_or_else(|_| self.fell(&message)),
+            () = self.keep_hidden(&message.receipt_handle) => return None,
         };
-        match served {
-            Served::Done => Some(message.receipt_handle),
-            Served::Later(error) => {
-                let times = message.receive_count;
-                let hidden = self.hide_after(times);
-                warn!(
-                    client = %self.client.name, times, %error, ?hidden,
-                    "A command could not be served yet: it comes again"
-                );
-                let (queues, queue) = (&self.worker.ports.queues, &self.client.input);
-                // If this fails the queue's own timeout holds.
-                let _ = queues.change_visibility(queue, &message.receipt_handle, hidden).await;
-                None
+        let times = message.receive_count;
+        let (hidden, error) = match served {
+            Served::Done => return Some(message.receipt_handle),
+            Served::Dead => match self.bury(&message).await {
+                Ok(()) => return Some(message.receipt_handle),
+                Err(error) => (self.hide_after(times), error.to_string()),
+            },
+            Served::Later(error) => (self.hide_after(times), error.to_string()),
+            Served::After(wait) => (wait.max(self.hide_after(times)), "over quota".to_owned()),
+        };
+        info!(
+            client = %self.client.name, times, error, ?hidden,
+            "A command could not be served yet: it comes again"
+        );
+        let (queues, queue) = (&self.worker.ports.queues, &self.client.input);
+        // If this fails the time holds for which it is hidden already.
+        let _ = queues.change_visibility(queue, &message.receipt_handle, hidden).await;
+        None
+    }
+
+    async fn carry_out(&self, message: &Message) -> Served {
+        let request =
+            |id: Option<RequestId>| Request { id, message_id: message.message_id.clone() };
+        match Command::parse(&message.body) {
+            Ok(command) => {
+                let request = request(command.head.request_id.clone());
+                match command.action {
+                    Action::StartJob(start) => {
+                        let said = command.head.client;
+                        let received = message.receive_count;
+                        self.start_job(start::Start { request, said, start, received }).await
+                    }
+                    _ => self.answer(request, command).await,
+                }
             }
+            Err(bad) => self.refuse(request(bad.request_id.clone()), bad).await,
+        }
+    }
+
+    /// The host is wrong: a bug, which the next attempt may not meet, but not forever.
+    fn fell(&self, message: &Message) -> Served {
+        let (client, id) = (&self.client.name, &message.message_id);
+        error!(%client, id, "CPE itself failed while it handled a message");
+        if message.receive_count >= PANICS {
+            return Served::Dead;
+        }
+        Served::Later(Error::new(ErrorKind::Broken, "CPE itself failed"))
+    }
+
+    /// Hides a message from others for as long as it is handled. Never ends.
+    async fn keep_hidden(&self, receipt: &ReceiptHandle) {
+        let (queues, queue) = (&self.worker.ports.queues, &self.client.input);
+        loop {
+            tokio::time::sleep(HIDE_AGAIN).await;
+            if let Err(error) = queues.change_visibility(queue, receipt, HIDDEN).await {
+                warn!(client = %self.client.name, %error, "A message may be seen by others");
+            }
+        }
+    }
+
+    /// Puts a message where its client's operator finds it.
+    async fn bury(&self, message: &Message) -> Result<(), Error> {
+        let (client, id) = (&self.client.name, &message.message_id);
+        let Some(queue) = &self.client.dead_letters else {
+            warn!(%client, id, "A message is dropped: the client has no dead-letter queue");
+            return Ok(());
+        };
+        let mut letter = OutgoingMessage::new(message.body.as_str());
+        if queue.0.ends_with(".fifo") {
+            letter.group_id = Some(client.to_string());
+            letter.deduplication_id = Some(crate::digest::digest_of(id));
+        }
+        match self.worker.ports.queues.send(queue, letter).await {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused) => {
+                warn!(%client, id, %error, "A message is dropped: its dead-letter queue refuses it");
+                Ok(())
+            }
+            sent => sent,
         }
     }
 
@@ -160,42 +209,55 @@ impl Inbox {
         Backoff { min: MIN_HIDDEN, max: MAX_HIDDEN, jitter }.after(times)
     }
 
-    async fn refuse(&self, bad: BadCommand) -> Served {
-        self.reject(Rejected {
-            client: bad.client,
+    async fn refuse(&self, request: Request, bad: BadCommand) -> Served {
+        let readable = bad.readable;
+        let reason = if readable { Rejection::Invalid } else { Rejection::Poison };
+        let rejected = Rejected {
+            request,
             job_id: bad.job_id,
             command: bad.command,
+            reason,
             problems: bad.problems,
-        })
-        .await
+        };
+        match self.reject(rejected).await {
+            Served::Done if !readable => Served::Dead,
+            served => served,
+        }
     }
 
     /// Tells the client everything that is wrong. Nothing was started.
     async fn reject(&self, rejected: Rejected) -> Served {
-        let Rejected { client, job_id, command, problems } = rejected;
-        let says = client.map(String::from).unwrap_or_default();
+        let Rejected { request, job_id, command, reason, problems } = rejected;
         let list = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        info!(client = %self.client.name, says, problems = list, "A command was rejected");
-        let event = JobEvent {
+        let code = reason.code();
+        info!(client = %self.client.name, code, problems = list, "A command was rejected");
+        let data = EventData::CommandRejected { command, reason, problems };
+        self.say(JobEvent {
             time: self.worker.ports.clock.now(),
             job_id,
             execution: None,
+            request: Some(request),
             seq: 0,
-            data: EventData::CommandRejected { command, problems },
-        };
-        match self.teller.tell(&self.client.output, &event).await {
+            data,
+        })
+        .await
+    }
+
+    /// Answers the client. The message that is answered waits for it.
+    async fn say(&self, event: JobEvent) -> Served {
+        match self.teller.tell(&self.client, &event).await {
             Ok(()) => Served::Done,
             Err(error) => Served::Later(error),
         }
     }
 }
 
-/// A command that starts nothing.
+/// A command that has no effect.
 struct Rejected {
-    /// Who it says it is from.
-    client: Option<ClientName>,
+    request: Request,
     job_id: Option<JobId>,
     command: Option<String>,
+    reason: Rejection,
     problems: Vec<Problem>,
 }
 

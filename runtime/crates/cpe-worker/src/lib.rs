@@ -10,13 +10,19 @@ mod archive;
 mod backoff;
 mod clients;
 mod decider;
+mod digest;
+mod ending;
+mod executions;
 mod grants;
 mod input;
+mod outbox;
 mod payloads;
 mod plans;
 mod poller;
 mod ports;
 mod register;
+mod sequence;
+mod shares;
 mod teller;
 #[cfg(test)]
 mod testing;
@@ -26,12 +32,14 @@ pub use self::{
     activity::{Activities, ActivitiesConfig, Guests, RunError, SandboxGuests},
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
-    clients::{Client, Clients, ClientsError},
+    clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},
     decider::{Decider, DeciderConfig},
-    input::{InputConfig, InputPoller},
+    input::{InputConfig, InputPoller, JobClaims},
+    outbox::Outbox,
     payloads::{PayloadError, Payloads},
     plans::{Binding, Plans, PlansError},
     ports::Ports,
     register::{RegisterError, register_domain, register_types},
+    shares::Shares,
     worker::Worker,
 };

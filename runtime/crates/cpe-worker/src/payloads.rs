@@ -203,14 +203,29 @@ impl Payloads {
     /// What a client is told in place of a text that no message has room for: the reference, and
     /// the object where it stands.
     pub(crate) fn located(&self, of: &WorkflowId, text: &str) -> Option<Value> {
-        let reference = PayloadRef::of(text);
-        let at = self.address(&folder(of)?, &reference);
-        Some(json!({
+        Some(self.place(&folder(of)?, &PayloadRef::of(text)))
+    }
+
+    /// Puts that in place of the references in events.
+    pub(crate) fn locate_all(&self, of: &WorkflowId, events: &mut [HistoryEvent]) {
+        let Some(folder) = folder(of) else { return };
+        for event in events {
+            let text = event.attributes.payload();
+            let Some(reference) = text.and_then(|text| PayloadRef::parse(text)) else { continue };
+            if let Some(text) = Arc::make_mut(&mut event.attributes).payload_mut() {
+                *text = self.place(&folder, &reference).to_string();
+            }
+        }
+    }
+
+    fn place(&self, folder: &str, reference: &PayloadRef) -> Value {
+        let at = self.address(folder, reference);
+        json!({
             "cpe.payload": format!("sha256:{}", reference.digest()),
             "characters": reference.characters(),
             "bucket": at.bucket,
             "key": at.key,
-        }))
+        })
     }
 
     async fn put(&self, at: &ObjectAddress, body: Bytes) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::{Backoff, Payloads, Ports, backoff::retrying};
+use crate::{Backoff, Client, Outbox, Payloads, Ports, backoff::retrying};
 
 /// Well below the time that a decision may take, so that it can still be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,12 +23,22 @@ const BATCH_BYTES: usize = 256 << 10;
 /// that it stands in the bucket already.
 const MAX_BODY: usize = BATCH_BYTES;
 
+/// For what is not worth waiting for.
+const BRIEFLY: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Clone)]
 pub(crate) struct Teller {
     queues: Arc<dyn MessageQueue>,
     /// The longest texts of events stand there.
     payloads: Arc<Payloads>,
     backoff: Backoff,
+}
+
+/// A message, and whether a client has to hear it whatever happens.
+#[derive(Debug, Clone)]
+struct Outgoing {
+    message: OutgoingMessage,
+    must: bool,
 }
 
 impl Teller {
@@ -39,47 +49,72 @@ impl Teller {
     /// Sends one event, and again while that may help.
     ///
     /// A client whose queue is gone has stopped listening: that is no error.
-    pub(crate) async fn tell(&self, queue: &QueueUrl, event: &JobEvent) -> Result<(), Error> {
-        let message = self.message(queue, event);
-        let send = || self.queues.send(queue, message.clone());
-        match retrying(self.backoff, PATIENCE, send).await {
+    pub(crate) async fn tell(&self, client: &Client, event: &JobEvent) -> Result<(), Error> {
+        self.send(client, event, PATIENCE).await
+    }
+
+    /// Sends one event that may be lost.
+    pub(crate) async fn try_to_tell(&self, client: &Client, event: &JobEvent) -> Result<(), Error> {
+        self.send(client, event, BRIEFLY).await
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        event: &JobEvent,
+        patience: Duration,
+    ) -> Result<(), Error> {
+        let message = self.message(&client.output, event);
+        let send = || self.queues.send(&client.output, message.clone());
+        match retrying(self.backoff, patience, send).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let kind = event.data.type_name();
-                warn!(%queue, %error, "Nobody hears {kind}: the client's queue does not exist");
+                nobody_hears(client, &error);
                 Ok(())
             }
             sent => sent,
         }
     }
 
-    /// Sends all, or answers the first error that stayed. Only a FIFO queue keeps their order.
+    /// Sends all; what the queue does not take goes to the outbox, so that nobody has to wait for
+    /// it. An error is left only where an event that must be heard could not be kept either. Only
+    /// a FIFO queue keeps their order.
     pub(crate) async fn tell_all(
         &self,
-        queue: &QueueUrl,
+        outbox: &Outbox,
+        client: &Client,
         events: Vec<JobEvent>,
     ) -> Result<(), Error> {
-        if let [event] = &*events {
-            return self.tell(queue, event).await;
+        let outgoing = events.iter().map(|event| Outgoing {
+            message: self.message(&client.output, event),
+            must: event.data.is_terminal(),
+        });
+        if outbox.is_resting(&client.output) {
+            return park(outbox, client, outgoing.collect()).await;
         }
-        let batches = batches(events.iter().map(|event| self.message(queue, event)));
-        let at_a_time = if is_fifo(queue) { 1 } else { AT_A_TIME };
-        stream::iter(batches)
-            .map(|batch| self.send_batch(queue, batch))
+        let at_a_time = if is_fifo(&client.output) { 1 } else { AT_A_TIME };
+        stream::iter(batches(outgoing))
+            .map(|batch| self.send_batch(outbox, client, batch))
             .buffered(at_a_time)
             .try_collect()
             .await
     }
 
-    async fn send_batch(&self, queue: &QueueUrl, batch: Vec<OutgoingMessage>) -> Result<(), Error> {
+    async fn send_batch(
+        &self,
+        outbox: &Outbox,
+        client: &Client,
+        batch: Vec<Outgoing>,
+    ) -> Result<(), Error> {
         let unsent = Mutex::new(batch);
         let send = || async {
             let batch = unsent.lock().await.clone();
-            let outcome = self.queues.send_batch(queue, batch.clone()).await?;
+            let messages = batch.iter().map(|outgoing| outgoing.message.clone()).collect();
+            let outcome = self.queues.send_batch(&client.output, messages).await?;
             let mut failed = Ok(());
             let mut again = Vec::new();
-            for (message, sent) in batch.into_iter().zip(outcome) {
+            for (outgoing, sent) in batch.into_iter().zip(outcome) {
                 if let Err(error) = sent {
-                    again.push(message);
+                    again.push(outgoing);
                     failed = failed.and(Err(error));
                 }
             }
@@ -87,11 +122,18 @@ impl Teller {
             failed
         };
         match retrying(self.backoff, PATIENCE, send).await {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                warn!(%queue, %error, "Nobody hears events: the client's queue does not exist");
+                nobody_hears(client, &error);
                 Ok(())
             }
-            sent => sent,
+            Err(error) => {
+                let unsent = unsent.into_inner();
+                let events = unsent.len();
+                warn!(client = %client.name, %error, events, "Events are parked: the queue fails");
+                outbox.failed(&client.output);
+                park(outbox, client, unsent).await
+            }
         }
     }
 
@@ -110,20 +152,32 @@ impl Teller {
     }
 }
 
+async fn park(outbox: &Outbox, client: &Client, outgoing: Vec<Outgoing>) -> Result<(), Error> {
+    for Outgoing { message, must } in outgoing {
+        outbox.park(client, message, must).await?;
+    }
+    Ok(())
+}
+
+fn nobody_hears(client: &Client, error: &Error) {
+    let queue = &client.output;
+    warn!(client = %client.name, %queue, %error, "Nobody hears events: the queue does not exist");
+}
+
 /// In their order, each as large as SQS takes it.
-fn batches(messages: impl Iterator<Item = OutgoingMessage>) -> Vec<Vec<OutgoingMessage>> {
-    let mut batches: Vec<Vec<OutgoingMessage>> = Vec::new();
+fn batches(outgoing: impl Iterator<Item = Outgoing>) -> Vec<Vec<Outgoing>> {
+    let mut batches: Vec<Vec<Outgoing>> = Vec::new();
     let mut bytes = 0;
-    for message in messages {
-        let size = message.body.len();
+    for one in outgoing {
+        let size = one.message.body.len();
         match batches.last_mut() {
             Some(last) if last.len() < MAX_BATCH && bytes + size <= BATCH_BYTES => {
                 bytes += size;
-                last.push(message);
+                last.push(one);
             }
             _ => {
                 bytes = size;
-                batches.push(vec![message]);
+                batches.push(vec![one]);
             }
         }
     }
@@ -138,11 +192,10 @@ fn message(queue: &QueueUrl, event: &JobEvent, body: String) -> OutgoingMessage 
     if !is_fifo(queue) {
         return OutgoingMessage::new(body);
     }
-    let group = event.execution.as_ref().map(|execution| execution.workflow_id.to_string());
     OutgoingMessage {
         body,
-        group_id: Some(group.unwrap_or_else(|| "cpe".to_owned())),
-        deduplication_id: event.event_id(),
+        group_id: Some(event.group_id()),
+        deduplication_id: event.deduplication_id(),
     }
 }
 
@@ -158,18 +211,20 @@ fn sendable(body: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cpe_ports::testing::MemoryBlobs;
     use cpe_protocol::EventData;
     use cpe_swf::{Timestamp, WorkflowExecution};
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{ScriptedQueues, payloads, ports};
+    use crate::testing::{ScriptedQueues, client, payloads, ports};
 
     fn event(result: &str) -> JobEvent {
         JobEvent {
             time: Timestamp::from_millis(1_000),
             job_id: None,
             execution: Some(WorkflowExecution { workflow_id: "c.j".into(), run_id: "r".into() }),
+            request: None,
             seq: 3,
             data: EventData::JobCompleted { result: Some(result.to_owned()) },
         }
@@ -200,36 +255,63 @@ mod tests {
     async fn what_may_pass_is_tried_again_and_the_rest_is_told() {
         let queues = ScriptedQueues::default();
         let teller = teller(&queues);
-        let out = QueueUrl("out".into());
+        let client = client("c");
+        let out = &client.output;
         queues.fail_sends([ErrorKind::Throttled, ErrorKind::Unavailable]);
-        teller.tell(&out, &event("{}")).await.unwrap();
-        assert_eq!(queues.sent(&out).len(), 1);
+        teller.tell(&client, &event("{}")).await.unwrap();
+        assert_eq!(queues.sent(out).len(), 1);
         queues.fail_sends([ErrorKind::NotFound]);
-        teller.tell(&out, &event("{}")).await.unwrap();
+        teller.tell(&client, &event("{}")).await.unwrap();
         queues.fail_sends([ErrorKind::Refused]);
-        teller.tell(&out, &event("{}")).await.unwrap_err();
-        assert_eq!(queues.sent(&out).len(), 1);
+        teller.tell(&client, &event("{}")).await.unwrap_err();
+        assert_eq!(queues.sent(out).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn of_a_batch_only_what_failed_is_sent_again() {
         let queues = ScriptedQueues::default();
         let teller = teller(&queues);
-        let out = QueueUrl("out".into());
+        let outbox = Outbox::new(&ports(&queues), "b".to_owned(), String::new());
+        let client = client("c");
+        let out = &client.output;
         let events: Vec<_> = ["1", "2", "3"].map(event).into();
         queues.fail_sends([ErrorKind::Throttled]);
-        teller.tell_all(&out, events.clone()).await.unwrap();
+        teller.tell_all(&outbox, &client, events.clone()).await.unwrap();
         let results: Vec<_> =
-            queues.sent(&out).iter().map(|e| e["data"]["result"].clone()).collect();
+            queues.sent(out).iter().map(|e| e["data"]["result"].clone()).collect();
         assert_eq!(results, [2, 3, 1], "the first failed and came last");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_takes_nothing_blocks_nobody() {
+        let queues = ScriptedQueues::default();
+        let blobs = MemoryBlobs::with_buckets(["b"]);
+        let ports = Ports { blobs: Arc::new(blobs.clone()), ..ports(&queues) };
+        let teller = Teller::new(&ports, Arc::new(payloads(&ports)), Backoff::default());
+        let outbox = Outbox::new(&ports, "b".to_owned(), String::new());
+        let client = client("c");
+        let events: Vec<_> = ["1", "2", "3"].map(event).into();
+        queues.fail_sends([ErrorKind::Refused; 2]);
+        teller.tell_all(&outbox, &client, events.clone()).await.unwrap();
+        assert_eq!((queues.sent(&client.output).len(), blobs.keys("b").len()), (1, 2));
+        // It is left alone from now on.
+        let began = tokio::time::Instant::now();
+        teller.tell_all(&outbox, &client, events.clone()).await.unwrap();
+        assert_eq!((queues.sent(&client.output).len(), blobs.keys("b").len()), (1, 5));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        // Where nothing can be kept either, a job's end is not given up.
+        let nowhere = Outbox::new(&ports, "none".to_owned(), String::new());
         queues.fail_sends([ErrorKind::Refused]);
-        teller.tell_all(&out, events).await.unwrap_err();
+        teller.tell_all(&nowhere, &client, vec![event("1")]).await.unwrap_err();
     }
 
     #[test]
     fn batches_are_what_sqs_takes() {
         let sizes = |sizes: &[usize]| -> Vec<usize> {
-            let messages = sizes.iter().map(|size| OutgoingMessage::new("x".repeat(*size)));
+            let messages = sizes.iter().map(|size| Outgoing {
+                message: OutgoingMessage::new("x".repeat(*size)),
+                must: false,
+            });
             batches(messages).iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(&[1; 23]), [10, 10, 3]);

@@ -18,7 +18,10 @@ use cpe_swf::{DomainName, TaskToken, Timestamp, api::*};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Backoff, Client, Clients, Jitter, Payloads, PlanArchive, Plans, Ports, Worker};
+use crate::{
+    Backoff, Client, ClientRegistry, Clients, Jitter, Outbox, Payloads, PlanArchive, Plans, Ports,
+    Quotas, Shares, Worker,
+};
 
 /// Answers what was scripted for an operation, in order, and after that what means "nothing".
 /// Remembers every call.
@@ -172,7 +175,7 @@ impl MessageQueue for ScriptedQueues {
         if let Some(kind) = queues.failures.pop_front() {
             return Err(Error::new(kind, "scripted"));
         }
-        let body = serde_json::from_str(&message.body).unwrap();
+        let body = serde_json::from_str(&message.body).unwrap_or_else(|_| message.body.into());
         queues.sent.entry(queue.clone()).or_default().push(body);
         Ok(())
     }
@@ -224,7 +227,7 @@ pub(crate) fn ports_with(workflows: &ScriptedWorkflows, queues: &ScriptedQueues)
     Ports {
         workflows: Arc::new(workflows.clone()),
         queues: Arc::new(queues.clone()),
-        blobs: Arc::new(MemoryBlobs::with_buckets(["payloads"])),
+        blobs: Arc::new(MemoryBlobs::with_buckets(["plans", "payloads"])),
         clock: Arc::new(ManualClock::at(NOW)),
     }
 }
@@ -243,6 +246,8 @@ pub(crate) fn client(name: &str) -> Client {
         name: ClientName::new(name).unwrap(),
         input: QueueUrl(format!("{name}-in")),
         output: QueueUrl(format!("{name}-out")),
+        dead_letters: Some(QueueUrl(format!("{name}-dead"))),
+        quotas: Quotas::default(),
         plans: None,
         grants: cpe_sandbox::Grants::default(),
     }
@@ -274,16 +279,18 @@ pub(crate) fn worker(workflows: &ScriptedWorkflows, queues: &ScriptedQueues) -> 
     Arc::new(Worker {
         archive: PlanArchive::new(&ports, "plans".to_owned(), String::new()),
         payloads: Arc::new(payloads(&ports)),
-        ports,
         domain: DomainName::from("d"),
         identity: "test".to_owned(),
         plans: Plans::new([plan()]).unwrap(),
-        clients: Clients::new([client("c"), client("limited")]).unwrap(),
+        clients: ClientRegistry::new(Clients::new([client("c"), client("limited")]).unwrap()),
+        outbox: Outbox::new(&ports, "plans".to_owned(), String::new()),
+        shares: Shares::default(),
         backoff: Backoff {
             min: Duration::from_secs(1),
             max: Duration::from_secs(8),
             jitter: Jitter::None,
         },
+        ports,
     })
 }
 

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use cpe_swf::DomainName;
 
-use crate::{Backoff, Clients, Payloads, PlanArchive, Plans, Ports, teller::Teller};
+use crate::{
+    Backoff, ClientRegistry, Outbox, Payloads, PlanArchive, Plans, Ports, Shares, teller::Teller,
+};
 
+/// What the tag of an execution begins with that tells whose it is.
+pub(crate) const CLIENT_TAG: &str = "client:";
 /// What the tag of an execution begins with that tells which text of its plan it began with.
 pub(crate) const PLAN_TAG: &str = "plan:sha256:";
 
@@ -21,7 +25,11 @@ pub struct Worker {
     pub archive: PlanArchive,
     /// The texts that SWF does not take as they are.
     pub payloads: Arc<Payloads>,
-    pub clients: Clients,
+    pub clients: ClientRegistry,
+    /// Events for clients whose queues do not take any at the moment.
+    pub outbox: Outbox,
+    /// Who comes next where there is not enough for all.
+    pub shares: Shares,
     /// Between attempts at polls, answers and messages.
     pub backoff: Backoff,
 }

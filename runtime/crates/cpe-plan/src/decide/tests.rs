@@ -1,3 +1,4 @@
+mod canceling;
 mod continuing;
 mod history;
 mod keys;

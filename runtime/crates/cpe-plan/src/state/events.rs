@@ -10,7 +10,10 @@ use cpe_swf::{
 };
 use serde::Serialize;
 
-use super::{Kind, MORE_TIMER, Phase, RETRY_TIMER, RunState, Stage, StepFailure, signals};
+use super::{
+    CANCEL_ACTIVITY_SIGNAL, Kind, MORE_TIMER, Phase, RETRY_TIMER, RunState, Stage, StepFailure,
+    signals,
+};
 use crate::{
     call::CallKey,
     model::{Ending, Plan},
@@ -29,6 +32,11 @@ impl RunState {
             // Once the main steps have ended the outcome is fixed, and deciders tell it before
             // SWF has accepted it: a request that comes then comes too late.
             EventAttributes::WorkflowExecutionCancelRequested(_) => self.cancel(plan),
+            EventAttributes::WorkflowExecutionSignaled(signal)
+                if signal.signal_name == CANCEL_ACTIVITY_SIGNAL =>
+            {
+                self.cancel_activity(plan, signal.input.as_deref());
+            }
             EventAttributes::WorkflowExecutionSignaled(signal) => {
                 let payload = signals::payload(signal.input.as_deref());
                 self.signaled(plan, &signal.signal_name, payload);

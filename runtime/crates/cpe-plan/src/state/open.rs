@@ -106,6 +106,12 @@ impl Open {
         }
     }
 
+    /// Asks one to end that somebody may wait for; `false` if none such runs.
+    pub(super) fn cancel(&mut self, kind: Kind, id: &str) -> bool {
+        let event = self.by_id.get(&(kind, id.to_owned())).copied();
+        event.map(|event| self.unwant(event)).is_some()
+    }
+
     pub(super) fn unwant_all(&mut self) {
         let events: Vec<EventId> = self.running.keys().copied().collect();
         events.into_iter().for_each(|event| self.unwant(event));

@@ -1,5 +1,5 @@
 //! Tells a client how far an activity task is: that it began, and its guest's progress, at most
-//! twice a second, the last one included.
+//! twice a second, and four times over all activity tasks of its job; the last one included.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::heartbeat::Progress;
+use super::{heartbeat::Progress, runs::Run};
 use crate::{Client, Worker};
 
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -24,6 +24,7 @@ pub(super) struct About {
     pub(super) activity: ActivityRef,
     /// The history event of its start.
     pub(super) started: EventId,
+    pub(super) run: Arc<Run>,
 }
 
 impl fmt::Display for About {
@@ -41,14 +42,32 @@ pub(super) async fn tell(
     mut progress: watch::Receiver<Progress>,
     ended: CancellationToken,
 ) {
-    let activity = about.activity.clone();
-    send(&worker, &about, EventData::ActivityStarted { activity }).await;
+    let activity_type = &about.activity.activity_type;
+    let base = about.run.base(&worker, &about.execution, activity_type).await;
+    let event = |data| JobEvent {
+        time: worker.ports.clock.now(),
+        job_id: Some(about.job.job_id.clone()),
+        execution: Some(about.execution.clone()),
+        request: None,
+        seq: base.saturating_add(about.started.0),
+        data,
+    };
+    let (teller, client) = (worker.teller(), &about.client);
+    let began = event(EventData::ActivityStarted { activity: about.activity.clone() });
+    if let Err(error) = teller.tell_all(&worker.outbox, client, vec![began]).await {
+        warn!(client = %client.name, activity = %about, %error, "A client does not hear of a start");
+    }
     let mut count = 0;
     loop {
         tokio::select! {
             biased;
             changed = progress.changed() => if changed.is_err() { return },
             () = ended.cancelled() => return,
+        }
+        // What comes meanwhile is told in its place, and what came last without waiting.
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = tokio::time::sleep(about.run.turn()) => {}
         }
         count += 1;
         let text = progress.borrow_and_update().clone();
@@ -58,23 +77,15 @@ pub(super) async fn tell(
             count,
         };
         let next = Instant::now() + BETWEEN;
-        send(&worker, &about, data).await;
+        if !worker.outbox.is_resting(&client.output)
+            && let Err(error) = teller.try_to_tell(client, &event(data)).await
+        {
+            warn!(client = %client.name, activity = %about, %error, "A client does not hear of progress");
+            worker.outbox.failed(&client.output);
+        }
         tokio::select! {
             () = ended.cancelled() => {}
             () = tokio::time::sleep_until(next) => {}
         }
-    }
-}
-
-async fn send(worker: &Arc<Worker>, about: &About, data: EventData) {
-    let event = JobEvent {
-        time: worker.ports.clock.now(),
-        job_id: Some(about.job.job_id.clone()),
-        execution: Some(about.execution.clone()),
-        seq: about.started.0,
-        data,
-    };
-    if let Err(error) = worker.teller().tell(&about.client.output, &event).await {
-        warn!(activity = %about, %error, "A client does not hear of its activity's progress");
     }
 }

@@ -11,6 +11,7 @@ use lru::LruCache;
 use super::{
     FOLD_AT_A_TIME,
     narrator::{Fact, Narrator},
+    sequence,
 };
 
 const MAX_RUNS: NonZeroUsize = NonZeroUsize::new(2_000).expect("is not zero");
@@ -25,6 +26,8 @@ pub(super) struct Follow {
     plan: Arc<Plan>,
     pub(super) state: RunState,
     narrator: Narrator,
+    /// After which number the events of this run come.
+    pub(super) base: i64,
     weight: usize,
 }
 
@@ -35,7 +38,7 @@ impl Follow {
         // Texts of no job have no place to stand but SWF itself.
         let of_job = JobRef::owner_of(&execution.workflow_id).is_ok();
         let state = if of_job { state.by_reference() } else { state };
-        Self { plan, state, narrator: Narrator::default(), weight }
+        Self { plan, state, narrator: Narrator::default(), base: 0, weight }
     }
 
     /// What of its texts is more than one run may have, if they are.
@@ -64,6 +67,9 @@ impl Follow {
             }
             if event.event_id <= self.state.last_event() {
                 continue;
+            }
+            if let Some(base) = sequence::base_of_start(event) {
+                self.base = base;
             }
             self.state.apply(&plan, event);
             self.weight += weight(event);

@@ -5,29 +5,49 @@ use std::collections::BTreeMap;
 use cpe_plan::Plan;
 use cpe_protocol::{ActivityRef, EventData};
 use cpe_swf::{Decision, EventAttributes, EventId, HistoryEvent, Timestamp};
-use serde_json::Value;
 
 use super::expected_event;
+use crate::ending::{of_step, readable};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fact {
     pub(super) time: Timestamp,
     pub(super) seq: i64,
-    pub(super) data: EventData,
+    /// `None` for what clients do not hear.
+    pub(super) data: Option<EventData>,
+    /// The priority of an activity task that has begun.
+    pub(super) begun: Option<String>,
 }
 
 /// Remembers which activity tasks are open, since later events name them by number only.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Narrator {
-    open: BTreeMap<EventId, ActivityRef>,
+    open: BTreeMap<EventId, Open>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Open {
+    activity: ActivityRef,
+    priority: Option<String>,
 }
 
 impl Narrator {
     /// What one event of the history tells, if anything.
     pub(super) fn apply(&mut self, plan: &Plan, event: &HistoryEvent) -> Option<Fact> {
-        let data = self.data(plan, event)?;
-        Some(Fact { time: event.event_timestamp, seq: event.event_id.0, data })
+        let begun = match &*event.attributes {
+            EventAttributes::ActivityTaskStarted(started) => {
+                self.open.get(&started.scheduled_event_id)?.priority.clone()
+            }
+            _ => None,
+        };
+        let data = self.data(plan, event);
+        let (time, seq) = (event.event_timestamp, event.event_id.0);
+        (data.is_some() || begun.is_some()).then_some(Fact { time, seq, data, begun })
+    }
+
+    fn close(&mut self, scheduled: EventId) -> Option<ActivityRef> {
+        Some(self.open.remove(&scheduled)?.activity)
     }
 
     fn data(&mut self, plan: &Plan, event: &HistoryEvent) -> Option<EventData> {
@@ -41,32 +61,33 @@ impl Narrator {
                     activity_id: scheduled.activity_id.clone(),
                     activity_type: scheduled.activity_type.clone(),
                 };
-                self.open.insert(event.event_id, activity);
+                let priority = scheduled.task_priority.clone();
+                self.open.insert(event.event_id, Open { activity, priority });
                 // Told with the decision already.
                 return None;
             }
             EventAttributes::ActivityTaskStarted(started) => {
-                let activity = self.open.get(&started.scheduled_event_id)?;
+                let activity = &self.open.get(&started.scheduled_event_id)?.activity;
                 // CPE's own workers tell it themselves, when it happens.
                 let ours = plan.activity(&activity.activity_type)?.module.is_some();
                 (!ours).then(|| EventData::ActivityStarted { activity: activity.clone() })?
             }
             EventAttributes::ActivityTaskCompleted(end) => EventData::ActivityCompleted {
-                activity: self.open.remove(&end.scheduled_event_id)?,
+                activity: self.close(end.scheduled_event_id)?,
                 result: end.result.clone(),
             },
             EventAttributes::ActivityTaskFailed(end) => EventData::ActivityFailed {
-                activity: self.open.remove(&end.scheduled_event_id)?,
+                activity: self.close(end.scheduled_event_id)?,
                 reason: end.reason.clone().unwrap_or_default(),
                 details: readable(end.details.as_deref()),
             },
             EventAttributes::ActivityTaskTimedOut(end) => EventData::ActivityTimeout {
-                activity: self.open.remove(&end.scheduled_event_id)?,
+                activity: self.close(end.scheduled_event_id)?,
                 timeout: end.timeout_type,
                 details: readable(end.details.as_deref()),
             },
             EventAttributes::ActivityTaskCanceled(end) => EventData::ActivityCanceled {
-                activity: self.open.remove(&end.scheduled_event_id)?,
+                activity: self.close(end.scheduled_event_id)?,
                 details: readable(end.details.as_deref()),
             },
             _ => return None,
@@ -97,33 +118,8 @@ pub(super) fn of_decisions(decisions: &[Decision], started: EventId, now: Timest
             }
             _ => return None,
         };
-        Some(Fact { time: now, seq: expected_event(started, index), data })
+        let seq = expected_event(started, index);
+        Some(Fact { time: now, seq, data: Some(data), begun: None })
     });
     told.collect()
-}
-
-/// The text within what CPE's workers write: `{"details": text, "retryable": …}` is for plans.
-/// What others wrote stays as it is.
-fn readable(details: Option<&str>) -> String {
-    let details = details.unwrap_or_default();
-    let parsed = serde_json::from_str(details).ok();
-    parsed.as_ref().and_then(text_within).map_or_else(|| details.to_owned(), str::to_owned)
-}
-
-/// The same, one level deeper: the details of a failed execution name the step, and in it what
-/// its worker wrote.
-fn of_step(details: Option<&str>) -> String {
-    let details = details.unwrap_or_default();
-    let mut parsed: Option<Value> = serde_json::from_str(details).ok();
-    if let Some(inner) = parsed.as_mut().and_then(|value| value.get_mut("details"))
-        && let Some(text) = text_within(inner).map(str::to_owned)
-    {
-        *inner = Value::String(text);
-    }
-    parsed.map_or_else(|| details.to_owned(), |value| value.to_string())
-}
-
-fn text_within(value: &Value) -> Option<&str> {
-    value.get("retryable")?;
-    value.get("details")?.as_str()
 }

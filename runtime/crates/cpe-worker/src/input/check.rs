@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use cpe_plan::Plan;
-use cpe_protocol::{JobRef, Problem, StartJob};
+use cpe_protocol::{ClientBlock, ClientName, JobRef, Problem, StartJob};
 use cpe_swf::DomainName;
 use tracing::debug;
 
@@ -28,24 +28,19 @@ pub(super) struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    pub(super) fn check(&self, start: &StartJob) -> Result<Accepted, Vec<Problem>> {
+    pub(super) fn check(
+        &self,
+        start: &StartJob,
+        said: Option<&ClientBlock>,
+    ) -> Result<Accepted, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut problem = |path: &str, message: String| {
             problems.push(Problem { path: path.to_owned(), message });
         };
-        let claimed = start.client.as_ref().map(|block| &block.name);
-        let client = match claimed {
-            Some(name) if self.clients.any_name() => name.clone(),
-            Some(name) if *name != self.client.name => {
-                let message = format!(
-                    "commands on this queue are those of {}, and the message says `{name}`",
-                    self.client.name
-                );
-                problem("data.client.name", message);
-                self.client.name.clone()
-            }
-            _ => self.client.name.clone(),
-        };
+        let client = sender(self.client, self.clients, said).unwrap_or_else(|wrong| {
+            problem(&wrong.path, wrong.message);
+            self.client.name.clone()
+        });
         // On one's own machine there is one domain, whatever a client's configuration says.
         if let Some(domain) = &start.workflow.domain
             && domain != self.domain.as_str()
@@ -94,6 +89,25 @@ impl Rules<'_> {
     }
 }
 
+/// Who a command is from: the queue tells, unless it is one for everybody.
+pub(super) fn sender(
+    client: &Client,
+    clients: &Clients,
+    said: Option<&ClientBlock>,
+) -> Result<ClientName, Problem> {
+    match said.map(|block| &block.name) {
+        Some(name) if clients.any_name() => Ok(name.clone()),
+        Some(name) if *name != client.name => {
+            let message = format!(
+                "commands on this queue are those of {}, and the message says `{name}`",
+                client.name
+            );
+            Err(Problem::new("data.client.name", message))
+        }
+        _ => Ok(client.name.clone()),
+    }
+}
+
 /// Enough of hostile text to recognise it by.
 fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
@@ -101,7 +115,7 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cpe_protocol::Command;
+    use cpe_protocol::{Action, Command};
     use expect_test::{Expect, expect};
     use serde_json::{Value, json};
 
@@ -118,13 +132,12 @@ mod tests {
         let object = data.as_object_mut().unwrap();
         object.entry("workflow").or_insert_with(|| json!({"name": "Two", "version": "1"}));
         let message = json!({"time": 1, "type": "START_JOB", "jobId": "j", "data": data});
-        let Ok(Command::StartJob(start)) = Command::parse(&message.to_string()) else {
-            panic!("{message}");
-        };
+        let command = Command::parse(&message.to_string()).unwrap();
+        let Action::StartJob(start) = command.action else { panic!("{message}") };
         let plans = Plans::new([plan()]).unwrap();
         let domain = DomainName::from("d");
         let rules = Rules { client: from, clients: &clients, plans: &plans, domain: &domain };
-        let text = match rules.check(&start) {
+        let text = match rules.check(&start, command.head.client.as_ref()) {
             Ok(Accepted { job, plan, input }) => format!("{job} {} {input}", plan.workflow_type()),
             Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
         };

@@ -1,69 +1,123 @@
 //! `START_JOB`: the execution, once, and the answer to the client.
 
+use std::time::Duration;
+
 use cpe_ports::{Error, ErrorKind};
-use cpe_protocol::{EventData, JobEvent, Problem, StartJob};
+use cpe_protocol::{
+    ClientBlock, EventData, JobEvent, Problem, Quota, Rejection, Request, StartJob,
+};
 use cpe_swf::{
-    ChildPolicy, RunId, Timestamp, WorkflowExecution, WorkflowId,
-    api::{
-        ExecutionTimeFilter, ListClosedWorkflowExecutionsRequest,
-        ListOpenWorkflowExecutionsRequest, StartWorkflowExecutionRequest, WorkflowExecutionFilter,
-    },
+    ChildPolicy, RunId, WorkflowExecution, WorkflowType,
+    api::{StartWorkflowExecutionRequest, WorkflowExecutionInfo},
 };
 use tracing::{info, warn};
 
 use super::{
     Inbox, Rejected, Served,
     check::{Accepted, Rules},
+    claims::Claim,
 };
-use crate::{PayloadError, worker::PLAN_TAG};
+use crate::{OverQuota, PayloadError, executions, worker::PLAN_TAG};
 
 /// So often SWF may refuse a job, for a reason that is not the client's, before the client is
 /// told: what an operator has to mend takes a while, and until then nothing is lost.
 const REFUSALS: u32 = 5;
+/// SWF's lists are behind by seconds. A job that was claimed longer ago and is not in them was
+/// never started, or is forgotten.
+const LISTED: Duration = Duration::from_secs(60);
+/// What the tag of an execution begins with that tells which message started it.
+const MESSAGE_TAG: &str = "message:";
+
+/// One delivery of a `START_JOB`.
+pub(super) struct Start {
+    pub(super) request: Request,
+    /// Who the message says it is from.
+    pub(super) said: Option<ClientBlock>,
+    pub(super) start: StartJob,
+    /// How often it has been delivered, this time included.
+    pub(super) received: u32,
+}
+
+/// What became of a job that is to be started.
+enum Begun {
+    /// By this message, now or when it came before.
+    Here(RunId),
+    /// It was there already.
+    Before(Box<WorkflowExecutionInfo>),
+    Over(Quota),
+}
 
 impl Inbox {
-    pub(super) async fn start_job(&self, start: StartJob, received: u32) -> Served {
+    pub(super) async fn start_job(&self, start: Start) -> Served {
+        let clients = self.worker.clients.current();
         let rules = Rules {
             client: &self.client,
-            clients: &self.worker.clients,
+            clients: &clients,
             plans: &self.worker.plans,
             domain: &self.worker.domain,
         };
-        let accepted = match rules.check(&start) {
+        let accepted = match rules.check(&start.start, start.said.as_ref()) {
             Ok(accepted) => accepted,
-            Err(problems) => return self.reject(rejected(start, problems)).await,
+            Err(problems) => return self.turn_away(start, Rejection::Invalid, problems).await,
         };
         let workflow_id = accepted.job.workflow_id();
-        match self.execute(&start, accepted, received).await {
-            Ok(run_id) => {
+        let client = accepted.job.client.clone();
+        match self.begin(&start, accepted).await {
+            Ok(Begun::Here(run_id)) => {
                 let execution = WorkflowExecution { workflow_id, run_id };
                 self.confirm(start, execution).await
             }
-            Err(error) if error.kind() == ErrorKind::Refused && received >= REFUSALS => {
-                warn!(%workflow_id, %error, "SWF refuses a job, and its client is told");
+            Ok(Begun::Before(info)) => {
+                info!(%client, %workflow_id, "The job is there already: its client hears how it is");
+                self.tell_status(start.request, start.start.job_id, *info).await
+            }
+            Ok(Begun::Over(quota)) => self.over(start, quota).await,
+            Err(error) if error.kind() == ErrorKind::Refused && start.received >= REFUSALS => {
+                warn!(%client, %workflow_id, %error, "SWF refuses a job, and its client is told");
                 let message = format!("the workflow service refuses it: {}", error.message());
-                let problem = Problem { path: String::new(), message };
-                self.reject(rejected(start, vec![problem])).await
+                let problems = vec![Problem::new("", message)];
+                self.turn_away(start, Rejection::Refused, problems).await
             }
             Err(error) => Served::Later(error),
         }
     }
 
-    /// Starts the execution, or finds the one that an earlier delivery of the message started.
-    async fn execute(
-        &self,
-        start: &StartJob,
-        accepted: Accepted,
-        received: u32,
-    ) -> Result<RunId, Error> {
-        let workflow_id = accepted.job.workflow_id();
-        // SWF keeps a workflow id from being used twice only while the execution is open, and by
-        // now the job may have run to its end.
-        if received > 1
-            && let Some(run_id) = self.find(&workflow_id).await?
+    /// Starts the execution, or finds the one that is there: of this message, which came before,
+    /// or of another with the same jobId.
+    async fn begin(&self, start: &Start, accepted: Accepted) -> Result<Begun, Error> {
+        let claims = &self.config.claims;
+        let message_id = start.request.message_id.as_str();
+        let job = accepted.job.clone();
+        let workflow_id = job.workflow_id();
+        // Whoever was here before may have come to any point. A quota is no matter then.
+        if start.received > 1
+            && claims.look(&job).await?.is_some_and(|claimed| claimed.message_id == message_id)
+            && let Some(info) = executions::find(&self.worker, &workflow_id).await?
         {
-            info!(%workflow_id, "The job of a message that was delivered again is there already");
-            return Ok(run_id);
+            return Ok(begun(message_id, info));
+        }
+        let quotas = &self.client.quotas;
+        if let Err(quota) = self.admission.admit(&self.worker, &job.client, quotas).await? {
+            return Ok(Begun::Over(quota));
+        }
+        match claims.claim(&job, message_id).await? {
+            Claim::Fresh => {}
+            Claim::Unknown => {
+                if let Some(info) = executions::find(&self.worker, &workflow_id).await? {
+                    return Ok(begun(message_id, info));
+                }
+            }
+            Claim::Taken(claimed) => {
+                if let Some(info) = executions::find(&self.worker, &workflow_id).await? {
+                    return Ok(begun(message_id, info));
+                }
+                let age = self.worker.ports.clock.now().since(claimed.time);
+                if claimed.message_id != message_id && age < LISTED {
+                    let why = "the job is just being started by another message";
+                    return Err(Error::new(ErrorKind::Unavailable, why));
+                }
+                claims.take_over(&job, message_id).await?;
+            }
         }
         let mut request = self.request(start, accepted);
         if let Some(input) = request.input.take() {
@@ -73,34 +127,36 @@ impl Inbox {
         match self.worker.ports.workflows.start_workflow_execution(request).await {
             Ok(run) => run
                 .run_id
+                .map(Begun::Here)
                 .ok_or_else(|| Error::new(ErrorKind::Broken, "an execution without a run id")),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                info!(%workflow_id, "The job is there already");
                 // Listings are a little behind, so a moment later it will be found.
-                self.find(&workflow_id).await?.ok_or(error)
+                let info = executions::find(&self.worker, &workflow_id).await?.ok_or(error)?;
+                Ok(begun(message_id, info))
             }
             Err(error) => Err(error),
         }
     }
 
-    fn request(&self, start: &StartJob, accepted: Accepted) -> StartWorkflowExecutionRequest {
+    fn request(&self, start: &Start, accepted: Accepted) -> StartWorkflowExecutionRequest {
         let Accepted { job, plan, input } = accepted;
-        let asked = start.workflow.execution_start_to_close_timeout;
+        let asked = start.start.workflow.execution_start_to_close_timeout;
         StartWorkflowExecutionRequest {
             domain: self.worker.domain.clone(),
             workflow_id: job.workflow_id(),
             workflow_type: plan.workflow_type(),
-            task_list: Some(self.decider.clone()),
+            task_list: Some(self.config.decider.clone()),
             task_priority: None,
             input: Some(input),
             execution_start_to_close_timeout: Some(
                 asked.unwrap_or(plan.default_execution_start_to_close_timeout),
             ),
             // By the first one executions are found, by the second it is known which text of the
-            // plan they began with.
+            // plan they began with, by the third which message they are of.
             tag_list: vec![
                 format!("client:{}", job.client),
                 format!("{PLAN_TAG}{}", plan.digest()),
+                format!("{MESSAGE_TAG}{}", start.request.message_id),
             ],
             task_start_to_close_timeout: Some(plan.default_task_start_to_close_timeout),
             child_policy: Some(ChildPolicy::Terminate),
@@ -108,68 +164,73 @@ impl Inbox {
         }
     }
 
-    async fn confirm(&self, start: StartJob, execution: WorkflowExecution) -> Served {
+    async fn confirm(&self, start: Start, execution: WorkflowExecution) -> Served {
+        let Start { request, start, .. } = start;
         let workflow = &start.workflow;
-        let event = JobEvent {
+        self.say(JobEvent {
             time: self.worker.ports.clock.now(),
             job_id: Some(start.job_id),
             execution: Some(execution),
+            request: Some(request),
             seq: 0,
             data: EventData::WorkflowScheduled {
-                workflow_type: cpe_swf::WorkflowType::new(
-                    workflow.name.as_str(),
-                    workflow.version.as_str(),
-                ),
+                workflow_type: WorkflowType::new(workflow.name.as_str(), workflow.version.as_str()),
                 input: start.data,
             },
-        };
-        match self.teller.tell(&self.client.output, &event).await {
-            Ok(()) => Served::Done,
-            Err(error) => Served::Later(error),
-        }
+        })
+        .await
     }
 
-    /// The open run of a workflow id, or the last one that closed.
-    async fn find(&self, workflow_id: &WorkflowId) -> Result<Option<RunId>, Error> {
-        let workflows = &self.worker.ports.workflows;
-        let ever = ExecutionTimeFilter { oldest_date: Timestamp(0), latest_date: None };
-        let filter = WorkflowExecutionFilter { workflow_id: workflow_id.clone() };
-        let open = ListOpenWorkflowExecutionsRequest {
-            domain: self.worker.domain.clone(),
-            start_time_filter: ever.clone(),
-            type_filter: None,
-            tag_filter: None,
-            next_page_token: None,
-            maximum_page_size: None,
-            reverse_order: false,
-            execution_filter: Some(filter.clone()),
-        };
-        let mut found = workflows.list_open_workflow_executions(open).await?.execution_infos;
-        if found.is_empty() {
-            let closed = ListClosedWorkflowExecutionsRequest {
-                domain: self.worker.domain.clone(),
-                start_time_filter: None,
-                close_time_filter: Some(ever),
-                execution_filter: Some(filter),
-                close_status_filter: None,
-                type_filter: None,
-                tag_filter: None,
-                next_page_token: None,
-                maximum_page_size: None,
-                reverse_order: false,
-            };
-            found = workflows.list_closed_workflow_executions(closed).await?.execution_infos;
+    /// The client has no room: the job waits in the queue, or is refused.
+    async fn over(&self, start: Start, quota: Quota) -> Served {
+        let now = self.worker.ports.clock.now();
+        let message = format!(
+            "{} may have {} {} at a time",
+            self.client.name,
+            quota.limit,
+            match quota.name {
+                cpe_protocol::QuotaName::JobsInFlight => "jobs in flight",
+                cpe_protocol::QuotaName::StartsPerSecond => "starts in a second",
+            }
+        );
+        if self.client.quotas.over == OverQuota::Refuse {
+            let problems = vec![Problem::new("", message)];
+            return self.turn_away(start, Rejection::Quota(quota), problems).await;
         }
-        let last = found.into_iter().max_by_key(|info| info.start_timestamp);
-        Ok(last.map(|info| info.execution.run_id))
+        // Told once: the message may come back many times.
+        if start.received == 1 {
+            info!(client = %self.client.name, job = %start.start.job_id, message, "A job waits");
+            let event = JobEvent {
+                time: now,
+                job_id: Some(start.start.job_id),
+                execution: None,
+                request: Some(start.request),
+                seq: 0,
+                data: EventData::JobDelayed { quota },
+            };
+            if let Served::Later(error) = self.say(event).await {
+                return Served::Later(error);
+            }
+        }
+        Served::After(quota.until.since(now))
+    }
+
+    async fn turn_away(&self, start: Start, reason: Rejection, problems: Vec<Problem>) -> Served {
+        self.reject(Rejected {
+            request: start.request,
+            job_id: Some(start.start.job_id),
+            command: Some("START_JOB".to_owned()),
+            reason,
+            problems,
+        })
+        .await
     }
 }
 
-fn rejected(start: StartJob, problems: Vec<Problem>) -> Rejected {
-    Rejected {
-        client: start.client.map(|block| block.name),
-        job_id: Some(start.job_id),
-        command: Some("START_JOB".to_owned()),
-        problems,
+fn begun(message_id: &str, info: WorkflowExecutionInfo) -> Begun {
+    let ours = info.tag_list.iter().filter_map(|tag| tag.strip_prefix(MESSAGE_TAG));
+    if ours.into_iter().any(|id| id == message_id) {
+        return Begun::Here(info.execution.run_id);
     }
+    Begun::Before(Box::new(info))
 }
