@@ -12,6 +12,7 @@
 mod cancel;
 mod crashes;
 mod failures;
+mod plan_test;
 mod plans;
 mod processes;
 mod refusals;

@@ -19,12 +19,14 @@ mod progress;
 mod render;
 mod signals;
 mod timers;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cpe_swf::{ChildPolicy, EventId, TaskList, Timeout, Timestamp, WorkflowExecution, limits};
 use minijinja::Value;
 
+pub use self::told::StepStatus;
 pub(crate) use self::{
     calls::{Call, Stage},
     hold::{Hold, MORE_TIMER, RETRY_TIMER},

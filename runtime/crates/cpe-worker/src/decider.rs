@@ -24,6 +24,7 @@
 //! with `cpe.plan.unknown`. An execution whose workflow id names no client of this process is
 //! followed like any other; there is only nobody to tell.
 
+mod by_hand;
 mod cache;
 mod history;
 mod narrator;
@@ -43,6 +44,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+pub use self::by_hand::Watch;
 use self::{
     cache::{Follow, RunCache},
     narrator::Fact,
@@ -77,11 +79,12 @@ pub struct Decider {
     teller: Teller,
     config: DeciderConfig,
     cache: Mutex<RunCache>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Decider {
     pub fn new(worker: Arc<Worker>, config: DeciderConfig) -> Self {
-        Self { teller: worker.teller(), worker, config, cache: Mutex::default() }
+        Self { teller: worker.teller(), worker, config, cache: Mutex::default(), watch: None }
     }
 
     /// Polls until `stop`, then returns when all decision tasks in flight are answered.
@@ -106,6 +109,9 @@ impl Decider {
         let plan = Arc::clone(follow.plan());
         let facts = follow.apply(&events).await;
         let decisions = next_decisions(&plan, &follow.state);
+        if let Some(watch) = &self.watch {
+            watch.decided(&task.workflow_execution, &plan, &follow.state);
+        }
         self.tell(&task, facts, &decisions).await?;
 
         let closes = decisions.iter().any(Decision::is_closing);

@@ -5,6 +5,7 @@
 //! with it. Until then it stays in the queue, hidden for longer from time to time, and the
 //! workflow id made from client and jobId lets it start nothing twice.
 
+mod by_hand;
 mod check;
 mod start;
 
@@ -59,12 +60,6 @@ impl InputPoller {
         let queues = TaskTracker::new();
         let polls = self.config.polls.max(1);
         for client in self.worker.clients.iter() {
-            let inbox = Inbox {
-                worker: Arc::clone(&self.worker),
-                teller: self.worker.teller(),
-                client: Arc::clone(client),
-                decider: self.config.decider.clone(),
-            };
             let poller = Poller {
                 name: format!("input {}", client.name),
                 polls,
@@ -72,11 +67,20 @@ impl InputPoller {
                 // While one batch is served, the next may arrive. No client waits for another.
                 slots: Arc::new(Semaphore::new(polls * 2)),
             };
-            let inbox = Arc::new(inbox);
+            let inbox = Arc::new(self.inbox(client));
             queues.spawn(poller.run(Messages(Arc::clone(&inbox)), inbox, stop.clone()));
         }
         queues.close();
         queues.wait().await;
+    }
+
+    fn inbox(&self, client: &Arc<Client>) -> Inbox {
+        Inbox {
+            worker: Arc::clone(&self.worker),
+            teller: self.worker.teller(),
+            client: Arc::clone(client),
+            decider: self.config.decider.clone(),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::{
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, Clients, ClientsError},
-    decider::{Decider, DeciderConfig},
+    decider::{Decider, DeciderConfig, Watch},
     input::{InputConfig, InputPoller},
     plans::{Binding, Plans, PlansError},
     ports::Ports,
