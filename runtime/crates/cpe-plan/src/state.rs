@@ -20,6 +20,7 @@ mod progress;
 mod render;
 mod signals;
 mod timers;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,7 @@ use cpe_swf::{
 use minijinja::Value;
 
 pub use self::cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input};
+pub use self::told::StepStatus;
 pub(crate) use self::{
     calls::{Call, Stage},
     hold::{Hold, MORE_TIMER, RETRY_TIMER},

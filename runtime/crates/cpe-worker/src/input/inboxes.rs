@@ -69,24 +69,28 @@ impl InputPoller {
                 continue;
             }
             let stop = stop.child_token();
-            inboxes.spawn(self.inbox(client, stop.clone()));
+            inboxes.spawn(self.poll(client, stop.clone()));
             polled.insert(client.name.clone(), Polled { client: Arc::clone(client), stop });
         }
     }
 
-    fn inbox(
-        &self,
-        client: &Arc<Client>,
-        stop: CancellationToken,
-    ) -> impl Future<Output = ()> + use<> {
-        let polls = self.config.polls.max(1);
-        let inbox = Arc::new(Inbox {
+    pub(super) fn inbox(&self, client: &Arc<Client>) -> Inbox {
+        Inbox {
             worker: Arc::clone(&self.worker),
             teller: self.worker.teller(),
             client: Arc::clone(client),
             config: self.config.clone(),
             admission: Admission::default(),
-        });
+        }
+    }
+
+    fn poll(
+        &self,
+        client: &Arc<Client>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let polls = self.config.polls.max(1);
+        let inbox = Arc::new(self.inbox(client));
         let poller = Poller {
             name: format!("input {}", client.name),
             polls,
