@@ -174,6 +174,15 @@ pub(crate) async fn characters() {
     ] {
         assert_eq!(code_of!(bad), "ValidationException");
     }
+    for list in [" l", "l\n", "a:b", "arn", ""] {
+        let poll = desk.swf().poll_for_decision_task().domain(DOMAIN).task_list(task_list(list));
+        assert_eq!(code_of!(poll), "ValidationException", "{list:?}");
+        let poll = desk.swf().poll_for_activity_task().domain(DOMAIN).task_list(task_list(list));
+        assert_eq!(code_of!(poll), "ValidationException", "{list:?}");
+    }
+    let domain = desk.swf().register_domain().name("d ");
+    let domain = domain.workflow_execution_retention_period_in_days("1");
+    assert_eq!(code_of!(domain), "ValidationException");
     let longest = start().workflow_id("ü".repeat(256)).input("ü".repeat(32_768));
     longest.send().await.unwrap();
 }
