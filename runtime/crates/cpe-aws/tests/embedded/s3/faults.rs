@@ -118,5 +118,8 @@ pub(crate) async fn of_what_is_too_much() {
     assert_eq!(empty.e_tag(), Some("\"d41d8cd98f00b204e9800998ecf8427e\""));
     // What the SDK says where nobody says what it is.
     let got = s3.get_object().bucket(BUCKET).key("empty").send().await.unwrap();
-    assert_eq!((got.content_length(), got.content_type()), (Some(0), Some("application/octet-stream")));
+    assert_eq!(
+        (got.content_length(), got.content_type()),
+        (Some(0), Some("application/octet-stream"))
+    );
 }
