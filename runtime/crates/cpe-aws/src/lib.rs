@@ -3,6 +3,9 @@
 //!
 //! The only crate that names `aws_*`. It translates and keeps nothing: what an answer means is
 //! decided by whoever called the port.
+//!
+//! Since the SDK is here, so is the suite that judges the embedded endpoint by it:
+//! `tests/embedded`.
 
 mod connect;
 mod credentials;

@@ -1,5 +1,8 @@
 //! The embedded endpoint: SWF, SQS and S3 on one loopback port, durable on disk.
 //!
+//! What it serves ([`operations`]) is judged by the AWS SDK itself, in `cpe-aws`'s
+//! `tests/embedded`.
+//!
 //! Must know neither AWS's SDK nor CPE's workers: any client of SWF, SQS or S3 is served alike.
 
 mod clock;

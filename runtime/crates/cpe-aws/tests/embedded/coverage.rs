@@ -147,16 +147,12 @@ fn check(served: &[&str], table: &[(&str, fn())]) {
     let tested: BTreeSet<_> = table.iter().map(|(operation, _)| *operation).collect();
     assert_eq!(tested.len(), table.len(), "an operation has one line");
     assert_eq!(tested, served.iter().copied().collect(), "served, and in the table");
-    let mut tests: BTreeMap<usize, (fn(), Vec<&str>)> = BTreeMap::new();
+    // Several operations may have the same test.
+    let mut heard_of: BTreeMap<usize, BTreeSet<Call>> = BTreeMap::new();
     for (operation, test) in table {
-        tests.entry(*test as usize).or_insert((*test, Vec::new())).1.push(operation);
-    }
-    for (test, operations) in tests.into_values() {
-        let calls = heard::during(test);
-        for operation in operations {
-            let answered = |call: &Call| call.1 == operation && call.2.is_none();
-            assert!(calls.iter().any(answered), "its test does not call {operation}: {calls:?}");
-        }
+        let calls = heard_of.entry(*test as usize).or_insert_with(|| heard::during(*test));
+        let answered = |call: &Call| call.1 == *operation && call.2.is_none();
+        assert!(calls.iter().any(answered), "its test does not call {operation}: {calls:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Amazon SWF.
 
 pub(crate) mod children;
+mod clocks;
 pub(crate) mod decisions;
 mod desk;
 pub(crate) mod domains;

@@ -57,6 +57,15 @@ impl Checks {
         self.name(at, value, limits::ID_CHARS);
     }
 
+    /// An id that must not start or end with whitespace either: so AWS documents those of domains
+    /// that are registered and of task lists that are polled, and no others.
+    pub(super) fn trimmed_id(&mut self, at: &str, value: &str) {
+        self.id(at, value);
+        if value.trim() != value {
+            self.refuse(at, value, "not start or end with whitespace");
+        }
+    }
+
     pub(super) fn version(&mut self, at: &str, value: &str) {
         self.name(at, value, limits::VERSION_CHARS);
     }

@@ -72,7 +72,7 @@ impl Swf {
     ) -> Result<(), Fault> {
         let days = &request.workflow_execution_retention_period_in_days;
         let mut checks = Checks::default();
-        checks.id("name", request.name.as_str());
+        checks.trimmed_id("name", request.name.as_str());
         checks.optional("description", request.description.as_ref(), DESCRIPTION_CHARS);
         if days != "NONE" && !days.parse::<u32>().is_ok_and(|days| days <= RETENTION_DAYS) {
             let at = "workflowExecutionRetentionPeriodInDays";

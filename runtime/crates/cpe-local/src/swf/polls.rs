@@ -172,6 +172,6 @@ impl Handed {
 }
 
 fn check_poll(checks: &mut Checks, task_list: &TaskList, identity: Option<&String>) {
-    checks.text("taskList.name", &task_list.name, limits::ID_CHARS);
+    checks.trimmed_id("taskList.name", &task_list.name);
     checks.optional("identity", identity, limits::IDENTITY_CHARS);
 }

@@ -90,3 +90,36 @@ pub(crate) async fn of_keys_that_cannot_be() {
         assert_eq!(super::text(&s3, key).await, key);
     }
 }
+
+#[tokio::test]
+pub(crate) async fn of_what_is_too_much() {
+    use aws_sdk_s3::types::{Delete, ObjectIdentifier, Tag, Tagging};
+
+    let World { s3, .. } = with_bucket().await;
+    put(&s3, "a", "x").await;
+    let object = |key: i32| ObjectIdentifier::builder().key(key.to_string()).build().unwrap();
+    let many = Delete::builder().set_objects(Some((0..1_001).map(object).collect()));
+    let delete = s3.delete_objects().bucket(BUCKET).delete(many.build().unwrap());
+    assert_eq!(code_of!(delete), "MalformedXML");
+    let tag = |key: i32| Tag::builder().key(key.to_string()).value("v").build().unwrap();
+    let many = Tagging::builder().set_tag_set(Some((0..11).map(tag).collect())).build().unwrap();
+    let set = s3.put_object_tagging().bucket(BUCKET).key("a").tagging(many);
+    assert_eq!(code_of!(set), "BadRequest");
+    let metadata = s3.put_object().bucket(BUCKET).key("a").metadata("k", "v".repeat(2_048));
+    assert_eq!(code_of!(metadata), "MetadataTooLarge");
+    let both = s3.get_object().bucket(BUCKET).key("a").range("bytes=0-0").part_number(1);
+    assert_eq!(code_of!(both), "InvalidRequest");
+    let version = s3.get_object().bucket(BUCKET).key("a").version_id("v1");
+    assert_eq!(code_of!(version), "InvalidArgument");
+    // None at all may be asked for, and then no more is said to come.
+    let none = s3.list_objects_v2().bucket(BUCKET).max_keys(0).send().await.unwrap();
+    assert_eq!((none.key_count(), none.is_truncated()), (Some(0), Some(false)));
+    let empty = s3.put_object().bucket(BUCKET).key("empty").send().await.unwrap();
+    assert_eq!(empty.e_tag(), Some("\"d41d8cd98f00b204e9800998ecf8427e\""));
+    // What the SDK says where nobody says what it is.
+    let got = s3.get_object().bucket(BUCKET).key("empty").send().await.unwrap();
+    assert_eq!(
+        (got.content_length(), got.content_type()),
+        (Some(0), Some("application/octet-stream"))
+    );
+}

@@ -205,3 +205,29 @@ pub(crate) async fn of_moves() {
     let start = sqs.start_message_move_task().source_arn(arn(&sqs, &url).await);
     assert_eq!(code_of!(start), "InvalidParameterValue");
 }
+
+#[tokio::test]
+pub(crate) async fn of_numbers() {
+    let World { sqs, .. } = World::start().await;
+    let url = queue(&sqs, "q").await;
+    let receive = || sqs.receive_message().queue_url(&url);
+    for bad in [
+        receive().max_number_of_messages(0),
+        receive().max_number_of_messages(11),
+        receive().wait_time_seconds(21),
+        receive().visibility_timeout(43_201),
+    ] {
+        assert_eq!(code_of!(bad), "InvalidParameterValue");
+    }
+    let send = sqs.send_message().queue_url(&url).message_body("m").delay_seconds(901);
+    assert_eq!(code_of!(send), "InvalidParameterValue");
+    assert_eq!(code_of!(sqs.send_message().queue_url(&url).message_body("")), "MissingParameter");
+    let fifo = queue_with(&sqs, "q.fifo", &[(Name::FifoQueue, "true")]).await;
+    let send = || sqs.send_message().queue_url(&fifo).message_body("m").message_group_id("g");
+    // A FIFO queue delays as a whole, and tells messages apart by an id or by their content.
+    let delayed = send().message_deduplication_id("d").delay_seconds(5);
+    assert_eq!(code_of!(delayed), "InvalidParameterValue");
+    assert_eq!(code_of!(send()), "InvalidParameterValue");
+    let own = sqs.create_queue().queue_name("other").attributes(Name::FifoQueue, "true");
+    assert_eq!(code_of!(own), "InvalidParameterValue");
+}

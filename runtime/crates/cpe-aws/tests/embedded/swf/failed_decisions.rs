@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_swf::types::{Decision, WorkflowExecution};
+use aws_sdk_swf::types::{Decision, HistoryEvent, WorkflowExecution};
 use expect_test::expect;
 
 use super::{
@@ -13,18 +13,27 @@ use super::{
 };
 use crate::world::{World, anybody};
 
-/// The causes that the events of a run name from event `from` on, each with its event's type.
+/// The cause that an event names, with the event's type.
+fn cause(event: &HistoryEvent) -> Option<String> {
+    let fields = fields(event);
+    let (_, cause) = fields.iter().find(|(path, _)| path.ends_with("attributes.cause"))?;
+    Some(format!("{:?} {cause}\n", event.event_type))
+}
+
+/// The causes that the events of a run name from event `from` on.
 async fn causes(desk: &Desk, run: &WorkflowExecution, from: usize) -> String {
-    let events = desk.history(run).await;
-    let named: Vec<_> = events[from - 1..]
-        .iter()
-        .filter_map(|event| {
-            let fields = fields(event);
-            let (_, cause) = fields.iter().find(|(path, _)| path.ends_with("attributes.cause"))?;
-            Some(format!("{:?} {cause}\n", event.event_type))
-        })
-        .collect();
-    named.concat()
+    desk.history(run).await[from - 1..].iter().filter_map(cause).collect()
+}
+
+/// Each cause once, of a history of many pages.
+async fn kinds_of_causes(desk: &Desk, run: WorkflowExecution) -> BTreeSet<String> {
+    let history = desk.swf().get_workflow_execution_history().domain(DOMAIN).execution(run);
+    let mut events = history.into_paginator().items().send();
+    let mut causes = BTreeSet::new();
+    while let Some(event) = events.next().await {
+        causes.extend(cause(&event.unwrap()));
+    }
+    causes
 }
 
 /// Lets a new execution decide that, and tells the causes.
@@ -200,15 +209,7 @@ pub(crate) async fn too_many_of_them() {
     desk.decide(ids().map(|id| schedule(&id))).await;
     desk.decide(ids().map(|id| timer(&id, 9))).await;
     desk.decide(ids().map(|id| child(&id, |c| c.task_list(task_list("elsewhere"))))).await;
-    let swf = desk.swf().get_workflow_execution_history().domain(DOMAIN).execution(run.clone());
-    let mut pages = swf.into_paginator().items().send();
-    let mut causes = BTreeSet::new();
-    while let Some(event) = pages.next().await {
-        let event = event.unwrap();
-        let fields = fields(&event);
-        let cause = fields.iter().find(|(path, _)| path.ends_with("attributes.cause"));
-        causes.extend(cause.map(|(_, cause)| format!("{:?} {cause}\n", event.event_type)));
-    }
+    let causes = kinds_of_causes(&desk, run.clone()).await;
     expect![[r#"
         ScheduleActivityTaskFailed OpenActivitiesLimitExceeded
         StartChildWorkflowExecutionFailed OpenChildrenLimitExceeded
@@ -226,7 +227,6 @@ pub(crate) async fn too_many_of_them() {
 pub(crate) async fn too_fast() {
     let config = cpe_local::LocalConfig { throttle: true, ..World::config() };
     let desk = Desk::within(World::with(config, anybody()).await).await;
-    let mut causes = BTreeSet::new();
     let run = desk.start("w").await;
     // One answer holds less than the largest bucket, so each kind takes several.
     for batch in 0..3 {
@@ -243,20 +243,13 @@ pub(crate) async fn too_fast() {
             desk.decide(decisions).await;
         }
     }
-    let history = desk.swf().get_workflow_execution_history().domain(DOMAIN);
-    let mut pages = history.execution(run).into_paginator().items().send();
-    while let Some(event) = pages.next().await {
-        let event = event.unwrap();
-        let fields = fields(&event);
-        let cause = fields.iter().find(|(path, _)| path.ends_with("attributes.cause"));
-        causes.extend(cause.map(|(_, cause)| format!("{:?} {cause}\n", event.event_type)));
-    }
-    causes.retain(|cause| cause.contains("Rate"));
+    let causes = kinds_of_causes(&desk, run).await;
+    let rates = causes.into_iter().filter(|cause| cause.contains("Rate"));
     expect![[r#"
         RequestCancelExternalWorkflowExecutionFailed RequestCancelExternalWorkflowExecutionRateExceeded
         ScheduleActivityTaskFailed ActivityCreationRateExceeded
         SignalExternalWorkflowExecutionFailed SignalExternalWorkflowExecutionRateExceeded
         StartChildWorkflowExecutionFailed ChildCreationRateExceeded
         StartTimerFailed TimerCreationRateExceeded
-    "#]].assert_eq(&causes.into_iter().collect::<String>());
+    "#]].assert_eq(&rates.collect::<String>());
 }

@@ -113,3 +113,22 @@ pub(crate) async fn of_closed_executions_stay() {
         assert_eq!(completed.result, Some(run_id));
     }
 }
+
+#[tokio::test]
+pub(crate) async fn have_tokens_that_live_a_day() {
+    let desk = Desk::open().await;
+    let run = ten(&desk).await;
+    let read = desk.swf().get_workflow_execution_history().domain(DOMAIN).execution(run);
+    let read = read.maximum_page_size(4);
+    let token = read.clone().send().await.unwrap().next_page_token.unwrap();
+    let next = read.next_page_token(token);
+    desk.world.pass(86_400).await;
+    next.clone().send().await.unwrap();
+    desk.world.pass(1).await;
+    let fault = next.send().await.unwrap_err().into_service_error();
+    let told = fault.to_string();
+    assert!(
+        format!("{fault:?}").contains("Specified token has exceeded its maximum lifetime"),
+        "{told}"
+    );
+}

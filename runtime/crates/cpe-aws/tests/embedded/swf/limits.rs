@@ -7,13 +7,19 @@ use aws_sdk_swf::operation::{
     poll_for_decision_task::PollForDecisionTaskError,
     register_activity_type::RegisterActivityTypeError, register_domain::RegisterDomainError,
     register_workflow_type::RegisterWorkflowTypeError,
+    start_workflow_execution::StartWorkflowExecutionError,
 };
+use aws_sdk_swf::types::{
+    CloseStatus, StartChildWorkflowExecutionFailedCause, WorkflowExecutionTerminatedCause,
+};
+use futures::StreamExt;
 
 use serde_json::json;
 
 use super::{
     Desk,
     desk::{DOMAIN, task_list, workflow_type},
+    making::child,
 };
 use crate::world::{World, anybody};
 
@@ -56,6 +62,55 @@ pub(crate) async fn types() {
     }
     let one_more = swf.register_workflow_type().domain(DOMAIN).name("more").version("1");
     refused!(one_more, RegisterWorkflowTypeError::LimitExceededFault);
+}
+
+/// A hundred thousand open ones in a domain, children among them.
+#[tokio::test]
+pub(crate) async fn executions() {
+    let desk = Desk::open().await;
+    let parent = desk.start("parent").await;
+    let workflows = desk.world.local.workflows();
+    let start = |number: u32| {
+        let request = json!({
+            "domain": DOMAIN, "workflowId": number.to_string(), "taskList": {"name": "elsewhere"},
+            "workflowType": {"name": "W", "version": "1"},
+        });
+        workflows.start_workflow_execution(straight(request))
+    };
+    let mut started = futures::stream::iter((1..100_000).map(start)).buffer_unordered(256);
+    while let Some(started) = started.next().await {
+        started.unwrap();
+    }
+    let one_more = desk.swf().start_workflow_execution().domain(DOMAIN).workflow_id("more");
+    let one_more = one_more.workflow_type(workflow_type("W", "1"));
+    refused!(one_more, StartWorkflowExecutionError::LimitExceededFault);
+    desk.decide([child("more", |c| c)]).await;
+    let events = desk.history(&parent).await;
+    let failed = events[4].start_child_workflow_execution_failed_event_attributes.as_ref().unwrap();
+    assert_eq!(failed.cause, StartChildWorkflowExecutionFailedCause::OpenWorkflowsLimitExceeded);
+}
+
+/// 25,000 in a history, the last of which says so.
+#[tokio::test]
+pub(crate) async fn events() {
+    let desk = Desk::open().await;
+    let run = desk.start("w").await;
+    let workflows = desk.world.local.workflows();
+    let signal = |_| {
+        let request = json!({"domain": DOMAIN, "workflowId": "w", "signalName": "s"});
+        workflows.signal_workflow_execution(straight(request))
+    };
+    let mut signaled = futures::stream::iter((2..25_000).map(signal)).buffer_unordered(256);
+    while let Some(signaled) = signaled.next().await {
+        signaled.unwrap();
+    }
+    let last = desk.swf().get_workflow_execution_history().domain(DOMAIN).execution(run.clone());
+    let last = last.reverse_order(true).maximum_page_size(1).send().await.unwrap().events;
+    let told = last[0].workflow_execution_terminated_event_attributes.as_ref().unwrap();
+    assert_eq!(last[0].event_id, 25_000);
+    assert_eq!(told.cause, Some(WorkflowExecutionTerminatedCause::EventLimitExceeded));
+    let info = desk.describe(&run).await.execution_info.unwrap();
+    assert_eq!(info.close_status, Some(CloseStatus::Terminated));
 }
 
 /// A thousand of one list.
@@ -119,6 +174,15 @@ pub(crate) async fn characters() {
     ] {
         assert_eq!(code_of!(bad), "ValidationException");
     }
+    for list in [" l", "l\n", "a:b", "arn", ""] {
+        let poll = desk.swf().poll_for_decision_task().domain(DOMAIN).task_list(task_list(list));
+        assert_eq!(code_of!(poll), "ValidationException", "{list:?}");
+        let poll = desk.swf().poll_for_activity_task().domain(DOMAIN).task_list(task_list(list));
+        assert_eq!(code_of!(poll), "ValidationException", "{list:?}");
+    }
+    let domain = desk.swf().register_domain().name("d ");
+    let domain = domain.workflow_execution_retention_period_in_days("1");
+    assert_eq!(code_of!(domain), "ValidationException");
     let longest = start().workflow_id("ü".repeat(256)).input("ü".repeat(32_768));
     longest.send().await.unwrap();
 }

@@ -105,3 +105,18 @@ pub(crate) async fn open_what_is_counted() {
     let described = desk.describe(&run).await;
     expect![[r#"execution_info.execution.workflow_id="w" execution_info.execution.run_id="22tqXbd2DvULo1xF+x0Yt8aHdltWQrTtU5t3TGVv7mJBY=" execution_info.workflow_type.name="W" execution_info.workflow_type.version="1" execution_info.start_timestamp=2001-09-09T01:46:40Z execution_info.execution_status=Open execution_info.cancel_requested=false execution_configuration.task_start_to_close_timeout="100" execution_configuration.execution_start_to_close_timeout="10000" execution_configuration.task_list.name="dl" execution_configuration.child_policy=Terminate open_counts.open_activity_tasks=2 open_counts.open_decision_tasks=1 open_counts.open_timers=1 open_counts.open_child_workflow_executions=1 open_counts.open_lambda_functions=0 latest_activity_task_timestamp=2001-09-09T01:46:40Z"#]].assert_eq(&shape(&described));
 }
+
+#[tokio::test]
+pub(crate) async fn are_still_described_when_all_is_over() {
+    let desk = Desk::open().await;
+    let run = desk.start("w").await;
+    let polled = desk.decision_task().await;
+    let answer = desk.swf().respond_decision_task_completed().task_token(&polled.task_token);
+    let answer = answer.execution_context("so far").decisions(schedule("a"));
+    answer.decisions(super::making::timer("t", 9)).send().await.unwrap();
+    desk.activity_task().await;
+    desk.world.pass(9).await;
+    desk.decide([complete("done")]).await;
+    desk.world.pass(1).await;
+    expect![[r#"execution_info.execution.workflow_id="w" execution_info.execution.run_id="22tqXbd2DvULo1xF+x0Yt8aHdltWQrTtU5t3TGVv7mJBY=" execution_info.workflow_type.name="W" execution_info.workflow_type.version="1" execution_info.start_timestamp=2001-09-09T01:46:40Z execution_info.close_timestamp=2001-09-09T01:46:49Z execution_info.execution_status=Closed execution_info.close_status=Completed execution_info.cancel_requested=false execution_configuration.task_start_to_close_timeout="100" execution_configuration.execution_start_to_close_timeout="10000" execution_configuration.task_list.name="dl" execution_configuration.child_policy=Terminate open_counts.open_activity_tasks=1 open_counts.open_decision_tasks=0 open_counts.open_timers=0 open_counts.open_child_workflow_executions=0 open_counts.open_lambda_functions=0 latest_activity_task_timestamp=2001-09-09T01:46:40Z latest_execution_context="so far""#]].assert_eq(&shape(&desk.describe(&run).await));
+}

@@ -147,6 +147,13 @@ fn lengths_characters_and_ranges() {
 }
 
 #[test]
+fn domains_and_polled_lists_are_trimmed() {
+    let mut bench = Bench::new();
+    let domain = json!({"name": "x ", "workflowExecutionRetentionPeriodInDays": "1"});
+    bench.refused("RegisterDomain", domain, expect!["ValidationException: 1 validation error detected: Value 'x ' at 'name' failed to satisfy constraint: Member must not start or end with whitespace"]);
+}
+
+#[test]
 fn requests_that_cannot_be_read() {
     let mut bench = Bench::new();
     bench.refused("StartWorkflowExecution", json!({}), expect!["ValidationException: 3 validation errors detected: Value null at 'domain' failed to satisfy constraint: Member must not be null; Value null at 'workflowId' failed to satisfy constraint: Member must not be null; Value null at 'workflowType' failed to satisfy constraint: Member must not be null"]);
