@@ -67,7 +67,13 @@ enum Command {
 /// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let logs = match start_logging() {
+    // What these tell is printed; a log between the lines would only be in the way.
+    let usual = match cli.command {
+        Command::Plan(_) => "warn,s3s=off",
+        // s3s tells every refused request as an error, even that an object is not there.
+        _ => "warn,cpe=info,s3s=off",
+    };
+    let logs = match start_logging(usual) {
         Ok(()) => Ok(()),
         Err(error) => Err(commands::Failed::usage(error)),
     };
@@ -100,13 +106,12 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
 }
 
 /// Logs go to standard error: `CPE_LOG` filters them, `CPE_LOG_FORMAT=json` makes them JSON.
-fn start_logging() -> anyhow::Result<()> {
+fn start_logging(usual: &str) -> anyhow::Result<()> {
     let filter = match std::env::var("CPE_LOG") {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
             anyhow::anyhow!("CPE_LOG: `{filter}` is no log filter: {error}; try `cpe=debug`")
         })?,
-        // s3s tells every refused request as an error, even that an object is not there.
-        Err(_) => EnvFilter::new("warn,cpe=info,s3s=off"),
+        Err(_) => EnvFilter::new(usual),
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -14,6 +14,7 @@ mod clients;
 mod crashes;
 mod failures;
 mod payloads;
+mod plan_test;
 mod plans;
 mod processes;
 mod refusals;

@@ -3,12 +3,13 @@
 mod check;
 mod graph;
 mod replay;
+mod test;
 
 use std::path::Path;
 
 use anyhow::Context;
-use clap::Subcommand;
-use cpe_plan::{Plan, plan_schema};
+use clap::{Args, Subcommand};
+use cpe_plan::{Plan, cases::test_schema, plan_schema};
 
 use super::Failed;
 use crate::cli::Global;
@@ -28,9 +29,20 @@ pub enum PlanCommand {
                       --execution workflowId=W,runId=R > history.json\n  \
                       cpe plan replay plans/transcode.yaml history.json")]
     Replay(replay::ReplayArgs),
-    /// Prints the JSON Schema of plans, for completion and checks in editors.
-    #[command(after_help = "Example:\n  cpe plan schema > plan.schema.json")]
-    Schema,
+    /// Runs plans by the cases of their `*.test.yaml`, in virtual time, without AWS.
+    #[command(after_help = test::EXAMPLE)]
+    Test(test::TestArgs),
+    /// Prints the JSON Schema of plans or of their tests, for completion and checks in editors.
+    #[command(after_help = "Example:\n  cpe plan schema > plan.schema.json\n  \
+                            cpe plan schema --tests > plan-test.schema.json")]
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The schema of `*.test.yaml`.
+    #[arg(long)]
+    tests: bool,
 }
 
 impl PlanCommand {
@@ -39,8 +51,10 @@ impl PlanCommand {
             Self::Check(check) => check.run(global.output),
             Self::Graph(graph) => graph.run(),
             Self::Replay(replay) => replay.run(global).await,
-            Self::Schema => {
-                println!("{}", serde_json::to_string_pretty(&plan_schema())?);
+            Self::Test(test) => test.run(global).await,
+            Self::Schema(SchemaArgs { tests }) => {
+                let schema = if tests { test_schema() } else { plan_schema() };
+                println!("{}", serde_json::to_string_pretty(&schema)?);
                 Ok(())
             }
         }

@@ -69,8 +69,10 @@ pub fn plan_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Tests of plans lie beside them, and are none.
 fn is_plan(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+    let is_test = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(".test"));
+    !is_test && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 #[cfg(test)]
@@ -103,7 +105,7 @@ mod tests {
     fn folders_are_searched_and_each_file_is_loaded_once() {
         let b = A.replace("name: A", "name: B");
         check(
-            &[("b.yaml", &b), ("a.yml", A), ("notes.md", "x")],
+            &[("b.yaml", &b), ("a.yml", A), ("a.test.yaml", "plan: a.yml"), ("notes.md", "x")],
             &["", "a.yml"],
             expect!["A@1 B@1"],
         );

@@ -93,6 +93,11 @@ impl Local {
         self.engine.pass_time(until).await
     }
 
+    /// When something will happen by itself next, if nobody calls before: a timer, a timeout.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, Closed> {
+        self.engine.time().await.map(|(_, next)| next)
+    }
+
     /// Ends long polls, finishes what waits, and gives the data folder free. Later calls fail.
     pub async fn close(&self) {
         self.engine.close().await;

@@ -7,6 +7,7 @@
 
 mod budget;
 mod call;
+pub mod cases;
 mod decide;
 mod document;
 mod error;
@@ -35,6 +36,6 @@ pub use self::{
     plan_schema::plan_schema,
     replay::{Difference, Replay, ReplayedDecisions, read_history, replay},
     schema::Schema,
-    state::{CANCEL_ACTIVITY_SIGNAL, RunState, StepFailure, cancel_activity_input},
+    state::{CANCEL_ACTIVITY_SIGNAL, RunState, StepFailure, StepStatus, cancel_activity_input},
     warnings::PlanWarning,
 };

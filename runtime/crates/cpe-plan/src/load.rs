@@ -2,7 +2,7 @@
 
 mod activity;
 mod grants;
-mod keys;
+pub(crate) mod keys;
 mod measure;
 mod names;
 mod requires;
@@ -233,7 +233,7 @@ fn step_names(nodes: &[&Node], problems: &mut Problems<'_>) -> BTreeMap<String, 
 }
 
 /// "did you mean …?", where something known is near.
-fn did_you_mean<'c>(
+pub(crate) fn did_you_mean<'c>(
     written: &str,
     known: impl IntoIterator<Item = &'c str> + Clone,
     what: &str,

@@ -17,6 +17,8 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    // Tests of plans are none.
+    paths.retain(|path| !path.to_string_lossy().ends_with(".test.yaml"));
     paths.sort();
     assert!(!paths.is_empty(), "{}", folder.display());
     paths
@@ -192,6 +194,10 @@ fn the_examples_of_the_reference_load() {
     let mut examples = 0;
     for block in text.split("```yaml\n").skip(1) {
         let yaml = block.split("```").next().unwrap();
+        // Tests of plans are read where their format is.
+        if yaml.starts_with("plan:") {
+            continue;
+        }
         examples += 1;
         if let Err(errors) = Plan::parse("README.md", &whole(yaml)) {
             panic!("{errors}\n{yaml}");

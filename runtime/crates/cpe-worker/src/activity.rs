@@ -7,6 +7,7 @@
 
 mod answer;
 mod asked;
+mod by_hand;
 mod heartbeat;
 mod progress;
 mod run;

@@ -24,6 +24,7 @@
 //! with `cpe.plan.unknown`. An execution whose workflow id names no client of this process is
 //! followed like any other; there is only nobody to tell.
 
+mod by_hand;
 mod cache;
 mod history;
 mod narrator;
@@ -47,6 +48,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+pub use self::by_hand::Watch;
 use self::{
     cache::{Follow, RunCache, is_of_decision},
     narrator::Fact,
@@ -82,11 +84,12 @@ pub struct Decider {
     teller: Teller,
     config: DeciderConfig,
     cache: Mutex<RunCache>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Decider {
     pub fn new(worker: Arc<Worker>, config: DeciderConfig) -> Self {
-        Self { teller: worker.teller(), worker, config, cache: Mutex::default() }
+        Self { teller: worker.teller(), worker, config, cache: Mutex::default(), watch: None }
     }
 
     /// Polls until `stop`, then returns when all decision tasks in flight are answered.
@@ -130,6 +133,9 @@ impl Decider {
             return self.give_up(task, follow.base, error).await;
         }
         let mut decisions = next_decisions(&plan, &follow.state);
+        if let Some(watch) = &self.watch {
+            watch.decided(&task.workflow_execution, &plan, &follow.state);
+        }
         sequence::hand_on(&mut decisions, follow.base, task.started_event_id.0);
         self.share(&task, &facts, &mut decisions);
         self.tag_children(&task, &mut decisions);

@@ -9,6 +9,7 @@
 mod activities;
 mod admission;
 mod answer;
+mod by_hand;
 mod check;
 mod claims;
 mod inboxes;

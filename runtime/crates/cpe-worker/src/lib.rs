@@ -33,7 +33,7 @@ pub use self::{
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},
-    decider::{Decider, DeciderConfig},
+    decider::{Decider, DeciderConfig, Watch},
     input::{InputConfig, InputPoller, JobClaims},
     outbox::Outbox,
     payloads::{PayloadError, Payloads},

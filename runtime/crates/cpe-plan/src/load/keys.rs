@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// A mapping of the document, and what it is called in messages.
-pub(super) struct Mapping<'n> {
+pub(crate) struct Mapping<'n> {
     entries: &'n [(Key, Node)],
     at: Position,
     what: &'static str,
 }
 
 impl<'n> Mapping<'n> {
-    pub(super) fn of(node: &'n Node, what: &'static str) -> Option<Self> {
+    pub(crate) fn of(node: &'n Node, what: &'static str) -> Option<Self> {
         match &node.value {
             NodeValue::Map(entries) => Some(Self { entries, at: node.at, what }),
             _ => None,
@@ -26,7 +26,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// As [`Self::of`]; anything else is a mistake.
-    pub(super) fn required(
+    pub(crate) fn required(
         node: &'n Node,
         what: &'static str,
         problems: &mut Problems<'_>,
@@ -38,16 +38,16 @@ impl<'n> Mapping<'n> {
         mapping
     }
 
-    pub(super) fn at(&self) -> Position {
+    pub(crate) fn at(&self) -> Position {
         self.at
     }
 
-    pub(super) fn entries(&self) -> &'n [(Key, Node)] {
+    pub(crate) fn entries(&self) -> &'n [(Key, Node)] {
         self.entries
     }
 
     /// The value of a key; `~` counts as absent.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries
             .iter()
             .find(|(found, _)| found.text == key)
@@ -56,11 +56,11 @@ impl<'n> Mapping<'n> {
     }
 
     /// As [`Self::get`], for a key where 2015's plans write nothing in several ways.
-    pub(super) fn spec(&self, key: &str) -> Option<&'n Node> {
+    pub(crate) fn spec(&self, key: &str) -> Option<&'n Node> {
         self.get(key).filter(|node| !node.is_empty())
     }
 
-    pub(super) fn check_keys(&self, known: &[&str], problems: &mut Problems<'_>) {
+    pub(crate) fn check_keys(&self, known: &[&str], problems: &mut Problems<'_>) {
         for (key, _) in self.entries {
             if !known.contains(&key.text.as_str()) {
                 let hint = did_you_mean(&key.text, known.iter().copied(), "keys");
@@ -74,7 +74,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// Text that SWF accepts as a name or version; numbers count as they are written.
-    pub(super) fn required_name(
+    pub(crate) fn required_name(
         &self,
         key: &str,
         max: usize,
@@ -87,7 +87,7 @@ impl<'n> Mapping<'n> {
         self.name(key, node, max, problems)
     }
 
-    pub(super) fn optional_name(
+    pub(crate) fn optional_name(
         &self,
         key: &str,
         max: usize,
@@ -124,7 +124,7 @@ impl<'n> Mapping<'n> {
         Some(text.to_owned())
     }
 
-    pub(super) fn text(
+    pub(crate) fn text(
         &self,
         key: &str,
         problems: &mut Problems<'_>,
@@ -146,7 +146,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// Whole seconds, as a number or text, or `NONE`.
-    pub(super) fn timeout(&self, key: &str, problems: &mut Problems<'_>) -> Option<Timeout> {
+    pub(crate) fn timeout(&self, key: &str, problems: &mut Problems<'_>) -> Option<Timeout> {
         let node = self.get(key)?;
         let timeout = node.as_scalar_text().and_then(|text| text.parse::<Timeout>().ok());
         // A year is the longest that SWF lets anything last.
@@ -166,7 +166,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// As [`Self::timeout`], where SWF asks for a limit.
-    pub(super) fn limited(&self, key: &str, problems: &mut Problems<'_>) -> Option<Timeout> {
+    pub(crate) fn limited(&self, key: &str, problems: &mut Problems<'_>) -> Option<Timeout> {
         let timeout = self.timeout(key, problems)?;
         if timeout == Timeout::None {
             let at = self.get(key).map_or(self.at, |node| node.at);
@@ -180,7 +180,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// `true` or `false`; absent is `false`.
-    pub(super) fn flag(&self, key: &str, problems: &mut Problems<'_>) -> bool {
+    pub(crate) fn flag(&self, key: &str, problems: &mut Problems<'_>) -> bool {
         let Some(node) = self.get(key) else { return false };
         let NodeValue::Bool(value) = node.value else {
             problems.add(node.at, format!("`{key}` is true or false, this is {}", node.kind()));
@@ -190,7 +190,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// A whole number within a range.
-    pub(super) fn count(
+    pub(crate) fn count(
         &self,
         key: &str,
         range: RangeInclusive<u32>,
@@ -206,7 +206,7 @@ impl<'n> Mapping<'n> {
         count
     }
 
-    pub(super) fn list(&self, key: &str, problems: &mut Problems<'_>) -> Option<&'n [Node]> {
+    pub(crate) fn list(&self, key: &str, problems: &mut Problems<'_>) -> Option<&'n [Node]> {
         let node = self.get(key)?;
         match &node.value {
             NodeValue::List(items) => Some(items),
@@ -217,7 +217,7 @@ impl<'n> Mapping<'n> {
         }
     }
 
-    pub(super) fn required_list(
+    pub(crate) fn required_list(
         &self,
         key: &str,
         problems: &mut Problems<'_>,

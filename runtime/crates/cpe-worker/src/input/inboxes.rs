@@ -80,13 +80,7 @@ impl InputPoller {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + use<> {
         let polls = self.config.polls.max(1);
-        let inbox = Arc::new(Inbox {
-            worker: Arc::clone(&self.worker),
-            teller: self.worker.teller(),
-            client: Arc::clone(client),
-            config: self.config.clone(),
-            admission: Admission::default(),
-        });
+        let inbox = Arc::new(self.inbox_of(client));
         let poller = Poller {
             name: format!("input {}", client.name),
             polls,
@@ -95,5 +89,15 @@ impl InputPoller {
             slots: Arc::new(Semaphore::new(polls * 2)),
         };
         poller.run(Messages(Arc::clone(&inbox)), inbox, stop)
+    }
+
+    pub(super) fn inbox_of(&self, client: &Arc<Client>) -> Inbox {
+        Inbox {
+            worker: Arc::clone(&self.worker),
+            teller: self.worker.teller(),
+            client: Arc::clone(client),
+            config: self.config.clone(),
+            admission: Admission::default(),
+        }
     }
 }
