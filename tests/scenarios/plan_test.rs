@@ -420,7 +420,14 @@ cases:
 
 #[tokio::test]
 async fn everything_that_a_mock_can_do() {
-    let folder = folder(&[("all.yaml", ALL), ("a.test.yaml", EVERYTHING)]);
+    let long = "x".repeat(40_000);
+    let by_reference = format!(
+        "- name: texts that SWF does not take go by reference\n  input: {{list: [{long}]}}\n  \
+         steps: {{Each: {{result: {long}}}}}\n  \
+         expect: {{output: {{n: 1}}, steps: {{Each: {{input: [{long}]}}}}}}\n"
+    );
+    let text = format!("{EVERYTHING}{by_reference}");
+    let folder = folder(&[("all.yaml", ALL), ("a.test.yaml", &text)]);
     let (status, printed, said) = run(folder.path(), &["a.test.yaml"]).await;
     assert_eq!(status, 0, "{printed}{said}");
 }

@@ -30,14 +30,16 @@ use cpe_swf::{
 };
 use minijinja::Value;
 
-pub use self::cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input};
-pub use self::told::StepStatus;
 pub(crate) use self::{
     calls::{Call, Stage},
     hold::{Hold, MORE_TIMER, RETRY_TIMER},
     open::{Kind, Open},
     progress::{Active, Slot},
     render::embed,
+};
+pub use self::{
+    cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input},
+    told::StepStatus,
 };
 use self::{signals::Signals, timers::Timers};
 use crate::call::CallKey;

@@ -133,12 +133,12 @@ impl Decider {
             return self.give_up(task, follow.base, error).await;
         }
         let mut decisions = next_decisions(&plan, &follow.state);
-        sequence::hand_on(&mut decisions, follow.base, task.started_event_id.0);
-        self.share(&task, &facts, &mut decisions);
-        self.tag_children(&task, &mut decisions);
         if let Some(watch) = &self.watch {
             watch.decided(&task.workflow_execution, &plan, &follow.state);
         }
+        sequence::hand_on(&mut decisions, follow.base, task.started_event_id.0);
+        self.share(&task, &facts, &mut decisions);
+        self.tag_children(&task, &mut decisions);
         let told = narrator::of_decisions(&decisions, task.started_event_id, self.now());
         // Before anybody hears of it, so that whoever follows a reference finds the text.
         match self.worker.payloads.shorten_all(workflow_id, &mut decisions).await {

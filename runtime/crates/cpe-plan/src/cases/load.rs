@@ -218,10 +218,6 @@ fn input(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Value {
         let message = format!("`input` is a mapping, as a job's data, this is {}", node.kind());
         problems.add(node.at, message);
     }
-    if value.to_string().chars().count() > limits::DATA_CHARS {
-        let message = format!("`input` has at most {} characters as JSON", limits::DATA_CHARS);
-        problems.add(node.at, message);
-    }
     value
 }
 

@@ -125,7 +125,7 @@ impl Target<'_> {
             problems.add(other.at, message);
         }
         let end = match key.text.as_str() {
-            "result" => self.result(value, problems),
+            "result" => Some(MockEnd::Result(value.to_json())),
             "fail" => fail(value, problems),
             "timeout" => self.timeout(value, problems),
             "canceled" => mapping.flag("canceled", problems).then_some(MockEnd::Canceled),
@@ -140,18 +140,6 @@ impl Target<'_> {
             }
         }
         Some(Mock { after, ignores_cancel, end: end? })
-    }
-
-    fn result(&self, node: &Node, problems: &mut Problems<'_>) -> Option<MockEnd> {
-        let value = node.to_json();
-        let length = value.to_string().chars().count();
-        if length > limits::DATA_CHARS {
-            let message =
-                format!("a result has at most {} characters, this {length}", limits::DATA_CHARS);
-            problems.add(node.at, message);
-            return None;
-        }
-        Some(MockEnd::Result(value))
     }
 
     fn timeout(&self, node: &Node, problems: &mut Problems<'_>) -> Option<MockEnd> {

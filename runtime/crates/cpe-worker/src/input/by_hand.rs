@@ -11,6 +11,6 @@ impl InputPoller {
     /// Serves a message as if it had come on the client's queue; answers whether its effect is
     /// certain.
     pub async fn serve(&self, client: &Arc<Client>, message: Message) -> bool {
-        self.inbox(client).serve(message).await.is_some()
+        self.inbox_of(client).serve(message).await.is_some()
     }
 }

@@ -69,28 +69,18 @@ impl InputPoller {
                 continue;
             }
             let stop = stop.child_token();
-            inboxes.spawn(self.poll(client, stop.clone()));
+            inboxes.spawn(self.inbox(client, stop.clone()));
             polled.insert(client.name.clone(), Polled { client: Arc::clone(client), stop });
         }
     }
 
-    pub(super) fn inbox(&self, client: &Arc<Client>) -> Inbox {
-        Inbox {
-            worker: Arc::clone(&self.worker),
-            teller: self.worker.teller(),
-            client: Arc::clone(client),
-            config: self.config.clone(),
-            admission: Admission::default(),
-        }
-    }
-
-    fn poll(
+    fn inbox(
         &self,
         client: &Arc<Client>,
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + use<> {
         let polls = self.config.polls.max(1);
-        let inbox = Arc::new(self.inbox(client));
+        let inbox = Arc::new(self.inbox_of(client));
         let poller = Poller {
             name: format!("input {}", client.name),
             polls,
@@ -99,5 +89,15 @@ impl InputPoller {
             slots: Arc::new(Semaphore::new(polls * 2)),
         };
         poller.run(Messages(Arc::clone(&inbox)), inbox, stop)
+    }
+
+    pub(super) fn inbox_of(&self, client: &Arc<Client>) -> Inbox {
+        Inbox {
+            worker: Arc::clone(&self.worker),
+            teller: self.worker.teller(),
+            client: Arc::clone(client),
+            config: self.config.clone(),
+            admission: Admission::default(),
+        }
     }
 }

@@ -100,7 +100,7 @@ mod tests {
         Plan,
         cases::{PlanSource, TestFile},
     };
-    use cpe_protocol::{ActivityRef, EventData, Rejection};
+    use cpe_protocol::{ActivityRef, EventData};
     use cpe_swf::{ActivityTaskTimeoutType, ActivityType, WorkflowType};
     use serde_json::json;
 
@@ -132,7 +132,7 @@ mod tests {
             },
             EventData::CommandRejected {
                 command: None,
-                reason: Rejection::Invalid,
+                reason: cpe_protocol::Rejection::Invalid,
                 problems: Vec::new(),
             },
             EventData::JobStarted,

@@ -250,7 +250,7 @@ impl<'p> Play<'p> {
         let (task_token, workflows) = (running.token, &self.stage.workflows);
         let answered = match end.unwrap_or(running.end) {
             MockEnd::Result(result) => {
-                let result = Some(result.to_string());
+                let result = Some(self.shortened(&key.0, &result).await?);
                 let request = RespondActivityTaskCompletedRequest { task_token, result };
                 workflows.respond_activity_task_completed(request).await
             }
@@ -298,7 +298,8 @@ impl<'p> Play<'p> {
         let Some(task) = workflows.poll_for_decision_task(request).await? else { return Ok(()) };
         let decision: Decision = match end.unwrap_or(child.mock.end) {
             MockEnd::Result(result) => {
-                CompleteWorkflowExecution { result: Some(result.to_string()) }.into()
+                let result = Some(self.shortened(id, &result).await?);
+                CompleteWorkflowExecution { result }.into()
             }
             MockEnd::Fail { reason, details, retryable } => {
                 let details = Some(written(&details, retryable));
@@ -374,14 +375,28 @@ impl<'p> Play<'p> {
 
     async fn signal(&self, index: usize) -> anyhow::Result<()> {
         let Some(signal) = self.case.signals.get(index) else { return Ok(()) };
+        let root = self.stage.root();
+        let input = match &signal.input {
+            Some(input) => Some(self.shortened(&root, input).await?),
+            None => None,
+        };
         let request = SignalWorkflowExecutionRequest {
             domain: self.stage.worker.domain.clone(),
-            workflow_id: self.stage.root(),
+            workflow_id: root,
             run_id: None,
             signal_name: signal.name.clone(),
-            input: signal.input.as_ref().map(ToString::to_string),
+            input,
         };
         unless_over(self.stage.workflows.signal_workflow_execution(request).await)
+    }
+
+    /// JSON text as SWF takes it: what is long goes by reference, as a worker would send it.
+    async fn shortened(
+        &self,
+        of: &WorkflowId,
+        value: &serde_json::Value,
+    ) -> anyhow::Result<String> {
+        Ok(self.stage.worker.payloads.shorten(of, value.to_string()).await?)
     }
 
     /// How the tested execution ended, if it has.

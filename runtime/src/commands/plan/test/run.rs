@@ -64,22 +64,25 @@ async fn perform(
 ) -> anyhow::Result<Outcome> {
     let stage = Stage::open(file, case, folder).await?;
     let curtain = Play::new(&stage, case, (components, folder)).run().await;
-    let outcome = curtain.map(|curtain| outcome(&stage, &curtain));
+    let outcome = match curtain {
+        Ok(curtain) => outcome(&stage, &curtain).await,
+        Err(error) => Err(error),
+    };
     stage.local.close().await;
     outcome
 }
 
-fn outcome(stage: &Stage, curtain: &Curtain) -> Outcome {
+async fn outcome(stage: &Stage, curtain: &Curtain) -> anyhow::Result<Outcome> {
     let seen = stage.onlooker.seen();
     let events = stage.ears.events();
-    let noted = stage.tap.noted();
+    let (runs, closing, calls) = noted(stage).await?;
     let (status, elapsed) = match curtain {
         Curtain::Closed(status, at) => (Some(ending(*status)), at.since(Stage::at(Duration::ZERO))),
         Curtain::Open => (None, stage.elapsed()),
         Curtain::Refused => (Some(ExecutionStatus::Refused), stage.elapsed()),
     };
     let (mut output, mut failure) = (None, None);
-    match (&noted.closing, status) {
+    match (&closing, status) {
         (Some(Decision::CompleteWorkflowExecution(end)), Some(ExecutionStatus::Completed)) => {
             output = end.result.as_deref().map(parsed);
         }
@@ -90,17 +93,35 @@ fn outcome(stage: &Stage, curtain: &Curtain) -> Outcome {
         _ => {}
     }
     let name = |index: &usize| stage.plan.steps.get(*index).map(|step| step.name.clone());
-    Outcome {
+    Ok(Outcome {
         status,
         output,
         failure,
         elapsed,
-        runs: u32::try_from(noted.runs.len()).unwrap_or(u32::MAX),
-        steps: steps(&stage.plan, &seen, &noted.calls),
+        runs: u32::try_from(runs).unwrap_or(u32::MAX),
+        steps: steps(&stage.plan, &seen, &calls),
         order: seen.began.iter().filter_map(name).collect(),
         events: events.iter().map(Heard::of).collect(),
         waits: waits(&stage.plan, &seen),
+    })
+}
+
+/// What was seen on the line, with texts in place of the references to them.
+async fn noted(stage: &Stage) -> anyhow::Result<(usize, Option<Decision>, Vec<SeenCall>)> {
+    let (runs, mut closing, mut calls) = {
+        let noted = stage.tap.noted();
+        (noted.runs.len(), noted.closing.clone(), noted.calls.clone())
+    };
+    let (root, payloads) = (stage.root(), &stage.worker.payloads);
+    let text = match &mut closing {
+        Some(Decision::CompleteWorkflowExecution(end)) => end.result.as_mut(),
+        Some(Decision::FailWorkflowExecution(end)) => end.details.as_mut(),
+        _ => None,
+    };
+    for text in text.into_iter().chain(calls.iter_mut().map(|call| &mut call.input)) {
+        *text = payloads.follow(&root, std::mem::take(text)).await?;
     }
+    Ok((runs, closing, calls))
 }
 
 fn ending(status: CloseStatus) -> ExecutionStatus {
@@ -130,18 +151,20 @@ fn steps(plan: &Plan, seen: &Seen, calls: &[SeenCall]) -> BTreeMap<String, StepO
         steps.insert(step.name.clone(), outcome);
     }
     // Of each item the last input; those of other attempts are the same.
-    let mut items: BTreeMap<&str, BTreeMap<usize, &Value>> = BTreeMap::new();
+    let mut items: BTreeMap<&str, BTreeMap<usize, Value>> = BTreeMap::new();
     for call in calls {
         let Some(step) = steps.get_mut(&call.step) else { continue };
         step.attempts += 1;
         match call.item {
-            None => step.input = Some(call.input.clone()),
-            Some(item) => drop(items.entry(&call.step).or_default().insert(item, &call.input)),
+            None => step.input = Some(parsed(&call.input)),
+            Some(item) => {
+                drop(items.entry(&call.step).or_default().insert(item, parsed(&call.input)))
+            }
         }
     }
     for (name, inputs) in items {
         if let Some(step) = steps.get_mut(name) {
-            step.input = Some(inputs.into_values().cloned().collect());
+            step.input = Some(inputs.into_values().collect());
         }
     }
     steps

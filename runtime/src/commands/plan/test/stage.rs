@@ -31,8 +31,9 @@ use super::{ears::Ears, lookup::Script, onlooker::Onlooker, tap::Tap};
 const BEGINNING: Timestamp = Timestamp(1_735_689_600_000);
 const CLIENT: &str = "test";
 const JOB: &str = "case";
-const DECIDERS: &str = "cpe-test-deciders";
+/// For what the fleet keeps: no plan may name it.
 const BUCKET: &str = "cpe-test";
+const DECIDERS: &str = "cpe-test-deciders";
 
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -71,7 +72,9 @@ impl Stage {
             blobs: local.blobs(),
             clock,
         };
+        ports.blobs.create_bucket(BUCKET).await?;
         put_objects(&ports, case, folder).await?;
+        let claims = JobClaims::new(&ports, BUCKET.to_owned(), String::new());
         let worker = Arc::new(worker(ports, plans(file)?)?);
         let task_list = TaskList::new(DECIDERS);
         register(&worker, file, &task_list).await?;
@@ -89,11 +92,7 @@ impl Stage {
             onlooker,
             input: InputPoller::new(
                 Arc::clone(&worker),
-                InputConfig {
-                    decider: task_list,
-                    polls: 1,
-                    claims: JobClaims::new(&worker.ports, BUCKET.to_owned(), String::new()),
-                },
+                InputConfig { decider: task_list, polls: 1, claims },
             ),
             worker,
             client,
@@ -145,10 +144,10 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
         name: ClientName::new(CLIENT)?,
         input: QueueUrl("input".to_owned()),
         output: QueueUrl("output".to_owned()),
-        plans: None,
-        grants: Grants { s3: vec![everything] },
         dead_letters: None,
         quotas: Quotas::default(),
+        plans: None,
+        grants: Grants { s3: vec![everything] },
     };
     let mut clients = Clients::new([client])?;
     clients.accept_any_name();
@@ -157,10 +156,10 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
         identity: "cpe plan test".to_owned(),
         plans,
         archive: PlanArchive::new(&ports, BUCKET.to_owned(), String::new()),
-        payloads: Arc::new(Payloads::new(&ports, BUCKET.to_owned(), "payloads/".to_owned())),
-        clients: ClientRegistry::new(clients),
+        payloads: Arc::new(Payloads::new(&ports, BUCKET.to_owned(), String::new())),
         outbox: Outbox::new(&ports, BUCKET.to_owned(), String::new()),
         shares: Shares::default(),
+        clients: ClientRegistry::new(clients),
         backoff: Backoff {
             min: Duration::from_millis(1),
             max: Duration::from_millis(1),
@@ -171,7 +170,6 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
 }
 
 async fn register(worker: &Worker, file: &TestFile, deciders: &TaskList) -> anyhow::Result<()> {
-    worker.ports.blobs.create_bucket(BUCKET).await?;
     register_domain(&worker.ports, &worker.domain).await?;
     register_types(&worker.ports, &worker.domain, &worker.plans, deciders).await?;
     let mut strangers: BTreeMap<&WorkflowType, ()> = BTreeMap::new();

@@ -22,7 +22,6 @@ use cpe_swf::{
     api::*,
     decision::{ScheduleActivityTask, StartChildWorkflowExecution},
 };
-use serde_json::Value;
 
 use super::lookup::{Found, Script, succeeds};
 
@@ -78,7 +77,8 @@ pub(super) enum Canceled {
 pub(super) struct SeenCall {
     pub(super) step: String,
     pub(super) item: Option<usize>,
-    pub(super) input: Value,
+    /// As SWF has it: JSON, or a reference to it.
+    pub(super) input: String,
 }
 
 impl Tap {
@@ -208,8 +208,7 @@ impl Noted {
 
     fn call(&mut self, script: &Script, id: &str, input: Option<&str>) {
         let call = script.call(id);
-        let input = input.unwrap_or("null");
-        let input = serde_json::from_str(input).unwrap_or_else(|_| Value::String(input.to_owned()));
+        let input = input.unwrap_or("null").to_owned();
         self.calls.push(SeenCall { step: call.step.to_owned(), item: call.item, input });
     }
 
