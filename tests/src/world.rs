@@ -50,7 +50,14 @@ impl Options {
             prefix: String::new(),
             access: Access::ReadWrite,
         };
-        Self { wire, plans: Vec::new(), modules: Vec::new(), s3: vec![everything], others: Vec::new(), max_in_flight: None }
+        Self {
+            wire,
+            plans: Vec::new(),
+            modules: Vec::new(),
+            s3: vec![everything],
+            others: Vec::new(),
+            max_in_flight: None,
+        }
     }
 
     #[must_use]

@@ -34,7 +34,9 @@ pub(super) fn clients_on_hangup(
                     info!(clients = names.join(", "), "The clients of cpe.yaml have changed");
                 }
                 Ok(false) => info!("The clients of cpe.yaml are what they were"),
-                Err(why) => error!(why, "The new cpe.yaml is not used: the clients stay as they are"),
+                Err(why) => {
+                    error!(why, "The new cpe.yaml is not used: the clients stay as they are")
+                }
             }
         }
     });
@@ -42,16 +44,11 @@ pub(super) fn clients_on_hangup(
 }
 
 /// Whether anything changed, or why nothing may.
-async fn reload(
-    global: &Global,
-    ports: &Ports,
-    registry: &ClientRegistry,
-) -> Result<bool, String> {
+async fn reload(global: &Global, ports: &Ports, registry: &ClientRegistry) -> Result<bool, String> {
     let config = compose::load_config(global).map_err(|failed| failed.to_string())?;
     if config.clients.is_empty() {
         return Err("it has no clients".to_owned());
     }
-    let clients =
-        Clients::resolve(&config, ports).await.map_err(|error| format!("{error:#}"))?;
+    let clients = Clients::resolve(&config, ports).await.map_err(|error| format!("{error:#}"))?;
     Ok(registry.replace(clients.into_inner()))
 }
