@@ -58,7 +58,11 @@ async fn absent(ports: &Ports, config: &Config, id: &WorkflowId) -> anyhow::Resu
         let name = &client.name.value;
         let open = history::open_executions(ports, config).await?;
         let tag = format!("client:{name}");
-        let open = open.iter().filter(|info| info.tag_list.contains(&tag)).count();
+        let is_job = |id: &WorkflowId| JobRef::from_workflow_id(id).is_ok();
+        let open = open
+            .iter()
+            .filter(|info| info.tag_list.contains(&tag) && is_job(&info.execution.workflow_id));
+        let open = open.count();
         if open >= usize::try_from(limit).unwrap_or(usize::MAX) {
             let sentence = format!(
                 "it has not begun, and its client is at its quota: {name} has {open} of \
