@@ -51,7 +51,8 @@ impl Peek {
 
     fn read(&self, body: &str) -> Option<String> {
         let event: Value = serde_json::from_str(body).ok()?;
-        if event["type"] != "COMMAND_REJECTED" || event["requestId"] != *self.request_id {
+        let is = |key: &str, value: &str| event.get(key).is_some_and(|found| found == value);
+        if !(is("type", "COMMAND_REJECTED") && is("requestId", &self.request_id)) {
             return None;
         }
         let errors = event.pointer("/data/errors")?.as_array()?;
