@@ -15,7 +15,10 @@ use cpe_sandbox::{Sandbox, SandboxConfig};
 use cpe_worker::{Payloads, Ports};
 
 pub use self::{
-    clients::{Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, input_queue, one_client},
+    clients::{
+        Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, input_queue, one_client,
+        output_queue,
+    },
     endpoints::{aws_ports, connect, local_ports, prepare, queue_url, register_domain},
     fleet::{Fleet, Roles},
     plans::{load_plans, plan_files},

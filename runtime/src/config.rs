@@ -401,7 +401,7 @@ mod tests {
             "domian: x\n",
             &[],
             expect![
-                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, decider, activities, clients"
+                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, payloads, decider, activities, clients"
             ],
         );
     }

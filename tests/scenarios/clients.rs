@@ -95,7 +95,23 @@ async fn every_command_is_answered() {
             told += &ask(client, "cancel_job", "k", json!({})).await;
             told + &events_text(&client.events_of("k").await)
         },
-        expect![""],
+        expect![[r#"
+            JOB_STATUS "j" "RUNNING" null
+            ACTIVITY_LIST []
+            COMMAND_REJECTED "cpe.activity.unknown" [{"path":"data.activityId","message":"the job's present run has had no activity `Do`"}]
+            COMMAND_REJECTED "cpe.command.invalid" [{"path":"data.signal","message":"signals whose names begin with `cpe.` are CPE's"}]
+            JOB_SIGNALED "approved"
+            ACTIVITY_STATUS "Do" "RUNNING" 1
+            ACTIVITY_CANCEL_REQUESTED {"activityId":"Do"}
+            ACTIVITY_CANCELED Do {"reason":"CANCELED","details":"canceled on request"}
+            JOB_COMPLETED {}
+            COMMAND_REJECTED "cpe.job.closed" [{"path":"jobId","message":"the job has ended already: COMPLETED"}]
+            JOB_STATUS "j" "COMPLETED" {}
+            JOB_LIST ["j" "COMPLETED"] null
+            JOB_STATUS "j" "COMPLETED" {}
+            JOB_CANCEL_REQUESTED 
+            JOB_CANCELED {"reason":"CANCELED","details":"the execution was asked to cancel"}
+        "#]],
     )
     .await;
 }
@@ -118,9 +134,22 @@ async fn nobody_reaches_the_jobs_of_another() {
             told += &ask(&other, "GET_JOB_LIST", "j", theirs).await;
             told += &ask(&other, "GET_JOB_LIST", "j", json!({"status": "RUNNING"})).await;
             told += &ask(client, "SIGNAL_JOB", "j", json!({"signal": "approved"})).await;
-            told + &events_text(&client.events_of("j").await)
+            let ended = client.events_of("j").await;
+            told + &events_text(&ended[ended.len() - 1..])
         },
-        expect![""],
+        expect![[r#"
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.job.unknown" [{"path":"jobId","message":"the client has no such job, or it has ended so long ago that it is forgotten"}]
+            COMMAND_REJECTED "cpe.command.invalid" [{"path":"data.client.name","message":"commands on this queue are those of other, and the message says `tester`"}]
+            JOB_LIST [] null
+            JOB_SIGNALED "approved"
+            JOB_COMPLETED {"Do":{}}
+        "#]],
     )
     .await;
 }
@@ -182,7 +211,9 @@ async fn a_job_that_was_terminated_is_told_all_the_same() {
             assert!(end["eventId"].as_str().unwrap().ends_with(":end"));
             events_text(std::slice::from_ref(end))
         },
-        expect![""],
+        expect![[r#"
+            JOB_FAILED {"reason":"cpe.terminated","details":"an operator or SWF has terminated the job: enough"}
+        "#]],
     )
     .await;
 }
@@ -206,7 +237,11 @@ async fn a_client_has_as_many_jobs_as_it_may() {
             told += &events_text(&ended[ended.len() - 1..]);
             told
         },
-        expect![""],
+        expect![[r#"
+            COMMAND_REJECTED [{"path":"","message":"small may have 1 jobs in flight at a time"}]
+            JOB_SIGNALED "approved"
+            JOB_COMPLETED {"Do":{}}
+        "#]],
     )
     .await;
 }

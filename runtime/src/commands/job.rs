@@ -1,11 +1,14 @@
 //! `cpe job`: starts jobs the way a client does, and follows them in SWF.
 
+mod ask;
 mod history;
+mod list;
+mod peek;
 mod start;
+mod why;
 
 use anyhow::Context;
 use clap::Subcommand;
-use cpe_swf::api::SignalWorkflowExecutionRequest;
 
 use super::Failed;
 use crate::{cli::Global, compose};
@@ -19,8 +22,25 @@ pub enum Job {
     #[command(after_help = "Example:\n  cpe job watch 954e8de9dfa0d44d --client ClientA")]
     Watch(JobName),
     /// Lists jobs: the open ones, and those closed in the last day.
-    #[command(after_help = "Example:\n  cpe job list --output json")]
-    List,
+    #[command(after_help = "Example:\n  cpe job list --client ClientA --status failed --since 7d")]
+    List(list::List),
+    /// Tells why a job does not move, or why it failed.
+    #[command(after_help = "Example:\n  cpe job why 954e8de9dfa0d44d --client ClientA")]
+    Why(JobName),
+    /// Asks a job to end, or one activity of it.
+    #[command(
+        after_help = "Example:\n  cpe job cancel 954e8de9dfa0d44d --activity TranscodeAssetStep"
+    )]
+    Cancel {
+        #[command(flatten)]
+        job: JobName,
+        /// Only this activity: a step, `Step[3]`, `Step#2`.
+        #[arg(long, value_name = "ID")]
+        activity: Option<String>,
+    },
+    /// Starts a job anew, under another jobId, with the plan and the input that it had.
+    #[command(after_help = "Example:\n  cpe job rerun 954e8de9dfa0d44d --wait")]
+    Rerun(ask::Rerun),
     /// Shows one job: its steps with status, attempts, times and failures.
     #[command(after_help = "Example:\n  cpe job show 954e8de9dfa0d44d --client ClientA")]
     Show(JobName),
@@ -59,10 +79,21 @@ impl Job {
                 let ports = compose::connect(global).await?;
                 history::watch(&ports, &config, workflow_id, global.output).await
             }
-            Self::List => {
+            Self::List(list) => {
                 let ports = compose::connect(global).await?;
-                history::list(&ports, &config, global.output).await
+                list.run(&ports, &config, global.output).await
             }
+            Self::Why(name) => {
+                let workflow_id = name.workflow_id(&config).map_err(Failed::usage)?;
+                let ports = compose::connect(global).await?;
+                ask::why(&ports, &config, &workflow_id, global.output).await
+            }
+            Self::Cancel { job, activity } => {
+                let workflow_id = job.workflow_id(&config).map_err(Failed::usage)?;
+                let ports = compose::connect(global).await?;
+                ask::cancel(&ports, &config, &workflow_id, activity).await
+            }
+            Self::Rerun(rerun) => rerun.run(global, &config).await,
             Self::Show(name) => {
                 let workflow_id = name.workflow_id(&config).map_err(Failed::usage)?;
                 let ports = compose::connect(global).await?;
@@ -75,6 +106,10 @@ impl Job {
                         .with_context(|| format!("the signal's input `{input}` is not JSON"))
                         .map_err(Failed::usage)?;
                 }
+                if name.starts_with(cpe_protocol::RESERVED_SIGNALS) {
+                    let error = anyhow::anyhow!("`{name}`: signals that begin so are CPE's own");
+                    return Err(Failed::usage(error));
+                }
                 let ports = compose::connect(global).await?;
                 let input = match input {
                     None => None,
@@ -84,18 +119,7 @@ impl Job {
                         Some(shortened.context("the signal's input cannot be stored")?)
                     }
                 };
-                let request = SignalWorkflowExecutionRequest {
-                    domain: config.domain.as_str().into(),
-                    workflow_id: workflow_id.clone(),
-                    run_id: None,
-                    signal_name: name.clone(),
-                    input,
-                };
-                ports
-                    .workflows
-                    .signal_workflow_execution(request)
-                    .await
-                    .with_context(|| format!("the job {workflow_id} cannot be signaled"))?;
+                ask::signal(&ports, &config, &workflow_id, (name.clone(), input)).await?;
                 println!("signaled {workflow_id}: {name}");
                 Ok(())
             }

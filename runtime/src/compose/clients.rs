@@ -128,6 +128,15 @@ pub fn input_queue(config: &Config, client: &ClientName) -> String {
         .map_or_else(|| DEV_INPUT_QUEUE.to_owned(), |known| known.input_queue.value.clone())
 }
 
+/// Name or URL of the queue that a client hears events on.
+pub fn output_queue(config: &Config, client: &ClientName) -> String {
+    config
+        .clients
+        .iter()
+        .find(|known| known.name.value == client.as_str())
+        .map_or_else(|| DEV_OUTPUT_QUEUE.to_owned(), |known| known.output_queue.clone())
+}
+
 /// The names of all queues that the configuration gives by name.
 pub(super) fn queue_names(config: &Config) -> impl Iterator<Item = &str> {
     config

@@ -42,7 +42,7 @@ pub use self::{
     told::StepStatus,
 };
 use self::{signals::Signals, timers::Timers};
-use crate::call::CallKey;
+use crate::{call::CallKey, model::Plan};
 
 /// What has become of one run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -169,6 +169,14 @@ impl RunState {
     /// Whether the run has ended.
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// The steps that wait for signals now: step and signal, in the order of the signals.
+    pub fn awaited_signals(&self, plan: &Plan) -> Vec<(String, String)> {
+        let named = self.signals.listeners().filter_map(|(signal, key)| {
+            Some((plan.steps.get(key.step)?.name.clone(), signal.to_owned()))
+        });
+        named.collect()
     }
 
     /// When the last event was written.

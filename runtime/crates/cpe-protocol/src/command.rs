@@ -267,7 +267,7 @@ impl Command {
     /// # Errors
     ///
     /// Every problem of the message, at most 32.
-    pub fn parse(body: &str) -> Result<Self, BadCommand> {
+    pub fn parse(body: &str) -> Result<Self, Box<BadCommand>> {
         read::command(body)
     }
 

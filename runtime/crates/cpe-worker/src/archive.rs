@@ -59,7 +59,11 @@ impl PlanArchive {
     }
 
     /// The plan with that digest, or `None` if none such was kept.
-    pub(crate) async fn plan(&self, digest: &str) -> Result<Option<Arc<Plan>>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// Of the object store.
+    pub async fn plan(&self, digest: &str) -> Result<Option<Arc<Plan>>, Error> {
         if let Some(plan) = self.lock().get(digest) {
             return Ok(Some(Arc::clone(plan)));
         }

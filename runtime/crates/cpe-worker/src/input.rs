@@ -148,7 +148,7 @@ impl Inbox {
                     _ => self.answer(request, command).await,
                 }
             }
-            Err(bad) => self.refuse(request(bad.request_id.clone()), bad).await,
+            Err(bad) => self.refuse(request(bad.request_id.clone()), *bad).await,
         }
     }
 

@@ -19,42 +19,14 @@ use cpe_worker::{PayloadError, Ports};
 use serde_json::{Value, json};
 
 use self::steps::Steps;
-use super::Failed;
+pub(super) use self::steps::duration;
+use super::{Failed, peek::Peek};
 use crate::{cli::Output, compose, config::Config};
 
 /// How often the live view asks. SWF allows 60 history calls a second for a whole account.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a job that was just sent may take to appear.
 const APPEAR_ATTEMPTS: u32 = 60;
-
-pub(super) async fn list(ports: &Ports, config: &Config, output: Output) -> Result<(), Failed> {
-    let now = SystemClock.now();
-    let day = Duration::from_secs(24 * 3600);
-    let mut infos = open_executions(ports, config).await?;
-    let since = Timestamp::from_millis(now.as_millis() - i64::try_from(day.as_millis())?);
-    infos.append(&mut closed_executions(ports, config, None, since).await?);
-    infos.sort_by_key(|info| std::cmp::Reverse(info.start_timestamp));
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(&infos)?);
-        return Ok(());
-    }
-    if infos.is_empty() {
-        println!("no jobs, neither open nor closed in the last day");
-    }
-    for info in infos {
-        let status =
-            info.close_status.map_or_else(|| "OPEN".to_owned(), |status| status.to_string());
-        let took = info.close_timestamp.unwrap_or(now).since(info.start_timestamp);
-        println!(
-            "{:<18} {:<40} {:<28} {}",
-            status,
-            info.execution.workflow_id,
-            info.workflow_type.to_string(),
-            steps::duration(took),
-        );
-    }
-    Ok(())
-}
 
 pub(super) async fn show(
     ports: &Ports,
@@ -82,7 +54,18 @@ pub(super) async fn watch(
     workflow_id: WorkflowId,
     output: Output,
 ) -> Result<(), Failed> {
-    let execution = appear(ports, config, &workflow_id).await?;
+    watch_answered(ports, config, workflow_id, output, None).await
+}
+
+/// As [`watch`], of a job that was just asked for: unless the answer says that it is refused.
+pub(super) async fn watch_answered(
+    ports: &Ports,
+    config: &Config,
+    workflow_id: WorkflowId,
+    output: Output,
+    answer: Option<Peek>,
+) -> Result<(), Failed> {
+    let execution = appear(ports, config, &workflow_id, answer).await?;
     let mut seen = EventId(0);
     let mut all: Vec<HistoryEvent> = Vec::new();
     loop {
@@ -115,10 +98,14 @@ async fn appear(
     ports: &Ports,
     config: &Config,
     workflow_id: &WorkflowId,
+    answer: Option<Peek>,
 ) -> Result<WorkflowExecution, Failed> {
     for _ in 0..APPEAR_ATTEMPTS {
         if let Some(execution) = find(ports, config, workflow_id).await? {
             return Ok(execution);
+        }
+        if let Some(why) = refusal(ports, answer.as_ref()).await {
+            return Err(anyhow::anyhow!("the job {workflow_id} was refused: {why}").into());
         }
         tokio::time::sleep(WATCH_INTERVAL).await;
     }
@@ -130,8 +117,12 @@ async fn appear(
     Err(anyhow::anyhow!(message).into())
 }
 
+async fn refusal(ports: &Ports, answer: Option<&Peek>) -> Option<String> {
+    answer?.refusal(ports).await
+}
+
 /// The newest run of a workflow id.
-async fn find(
+pub(super) async fn find(
     ports: &Ports,
     config: &Config,
     workflow_id: &WorkflowId,
@@ -156,7 +147,7 @@ async fn find(
     Ok(closed.into_iter().max_by_key(|info| info.start_timestamp).map(|info| info.execution))
 }
 
-async fn open_executions(
+pub(super) async fn open_executions(
     ports: &Ports,
     config: &Config,
 ) -> anyhow::Result<Vec<WorkflowExecutionInfo>> {
@@ -183,7 +174,7 @@ async fn open_executions(
     }
 }
 
-async fn closed_executions(
+pub(super) async fn closed_executions(
     ports: &Ports,
     config: &Config,
     workflow_id: Option<&WorkflowId>,
@@ -215,7 +206,7 @@ async fn closed_executions(
     }
 }
 
-async fn whole_history(
+pub(super) async fn whole_history(
     ports: &Ports,
     config: &Config,
     execution: &WorkflowExecution,

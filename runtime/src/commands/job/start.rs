@@ -8,7 +8,7 @@ use cpe_ports::{Clock, OutgoingMessage, SystemClock};
 use cpe_protocol::{JobId, JobRef};
 use serde_json::{Map, Value, json};
 
-use super::{Failed, history};
+use super::{Failed, history, peek::Peek};
 use crate::{
     cli::{Global, Output},
     compose,
@@ -38,14 +38,28 @@ pub struct Start {
 }
 
 impl Start {
+    /// The same plan once more.
+    pub(super) fn again(plan: String, client: String, job_id: Option<String>, wait: bool) -> Self {
+        Self { plan, input: None, job_id, client: Some(client), queue: None, wait }
+    }
+
     pub(super) async fn run(self, global: &Global, config: &Config) -> Result<(), Failed> {
+        let data = self.read_input().map_err(Failed::usage)?;
+        self.send(global, config, data).await
+    }
+
+    pub(super) async fn send(
+        self,
+        global: &Global,
+        config: &Config,
+        mut data: Map<String, Value>,
+    ) -> Result<(), Failed> {
         let (name, version) = self
             .plan
             .rsplit_once('@')
             .filter(|(name, version)| !name.is_empty() && !version.is_empty())
             .with_context(|| format!("`{}` names no plan: expected Name@version", self.plan))
             .map_err(Failed::usage)?;
-        let mut data = self.read_input().map_err(Failed::usage)?;
         let client = compose::one_client(config, self.client.as_deref()).map_err(Failed::usage)?;
         let job_id = match &self.job_id {
             Some(id) => JobId::new(id.as_str()).map_err(Failed::usage)?,
@@ -53,8 +67,10 @@ impl Start {
         };
         data.insert("workflow".into(), json!({"name": name, "version": version}));
         data.insert("client".into(), json!({"name": client}));
+        let request_id = fresh_id();
         let message = json!({
-            "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id, "data": data,
+            "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id,
+            "requestId": request_id, "data": data,
         });
 
         let ports = compose::connect(global).await?;
@@ -78,7 +94,8 @@ impl Start {
             Output::Text => println!("{job} sent to {queue}"),
         }
         if self.wait {
-            history::watch(&ports, config, workflow_id, global.output).await?;
+            let answer = Peek::new(&ports, config, &job.client, request_id).await;
+            history::watch_answered(&ports, config, workflow_id, global.output, answer).await?;
         }
         Ok(())
     }
@@ -101,7 +118,7 @@ impl Start {
 }
 
 /// 16 hex digits, from the time and the process.
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     let now = SystemClock.now().as_millis().unsigned_abs();
     format!("{:016x}", (now << 20) ^ u64::from(std::process::id()))
 }

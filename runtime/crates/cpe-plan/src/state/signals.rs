@@ -53,6 +53,13 @@ impl Signals {
         self.listening.get(name)?.first().copied()
     }
 
+    /// The names that are waited for, and by whom.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&str, CallKey)> {
+        self.listening
+            .iter()
+            .flat_map(|(name, keys)| keys.iter().map(move |key| (name.as_str(), *key)))
+    }
+
     /// What is kept, in order.
     pub(super) fn kept(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.received

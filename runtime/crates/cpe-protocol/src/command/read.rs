@@ -14,13 +14,13 @@ type Object = Map<String, Value>;
 /// Problems told of one message; more are not worth a reader's time.
 const MAX_PROBLEMS: usize = 32;
 
-pub(super) fn command(body: &str) -> Result<Command, BadCommand> {
+pub(super) fn command(body: &str) -> Result<Command, Box<BadCommand>> {
     let mut reader = Reader::default();
     let message = reader.object(body);
     let command = message.as_ref().and_then(|message| reader.command(message));
     match command {
         Some(command) if reader.problems.is_empty() => Ok(command),
-        _ => Err(reader.into_error(message.as_ref())),
+        _ => Err(Box::new(reader.into_error(message.as_ref()))),
     }
 }
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use cpe_ports::Error;
-use cpe_protocol::{ClientName, Quota, QuotaName};
+use cpe_protocol::{ClientName, JobRef, Quota, QuotaName};
+use cpe_swf::WorkflowId;
 use tokio::time::Instant;
 
 use crate::{
@@ -128,14 +129,20 @@ impl Admission {
     }
 }
 
-/// The client's open executions, counted until there are more than `enough`.
+fn is_job(id: &WorkflowId) -> bool {
+    JobRef::from_workflow_id(id).is_ok()
+}
+
+/// The client's open jobs, counted until there are more than `enough`.
 async fn count(worker: &Worker, client: &ClientName, enough: u32) -> Result<u32, Error> {
     let mut jobs = 0;
     let mut token = None;
     for _ in 0..MAX_PAGES {
         let filter = Filter { tag: Some(format!("client:{client}")), ..Filter::default() };
         let page = executions::open(worker, filter, Page { size: Some(PAGE), token }).await?;
-        jobs += u32::try_from(page.execution_infos.len()).unwrap_or(u32::MAX);
+        // Children are of their client, too, but no jobs.
+        let own = page.execution_infos.iter().filter(|info| is_job(&info.execution.workflow_id));
+        jobs += u32::try_from(own.count()).unwrap_or(u32::MAX);
         token = page.next_page_token;
         if token.is_none() || jobs > enough {
             break;
@@ -173,7 +180,10 @@ mod tests {
             "workflowType": {"name": "Two", "version": "1"},
             "startTimestamp": 5, "executionStatus": "OPEN",
         });
-        workflows.reply("ListOpenWorkflowExecutions", Ok(json!({"executionInfos": [info]})));
+        let mut child = info.clone();
+        child["execution"]["workflowId"] = json!("c.j.Child");
+        let infos = json!({"executionInfos": [info, child]});
+        workflows.reply("ListOpenWorkflowExecutions", Ok(infos));
         let client = ClientName::new("c").unwrap();
         let quotas = Quotas { jobs_in_flight: Some(3), ..Quotas::default() };
         let admission = Admission::default();

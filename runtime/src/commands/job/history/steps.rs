@@ -273,7 +273,7 @@ fn text(text: Option<&String>) -> &str {
 }
 
 /// A duration with the unit that suits its size.
-pub(super) fn duration(duration: Duration) -> String {
+pub(in crate::commands::job) fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {
         0..1_000 => format!("{millis} ms"),

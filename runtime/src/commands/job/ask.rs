@@ -1,0 +1,189 @@
+//! What is asked of one job: why, cancel, signal, again.
+
+use anyhow::{Context, bail};
+use clap::Args;
+use cpe_plan::{CANCEL_ACTIVITY_SIGNAL, Plan, cancel_activity_input};
+use cpe_ports::{Clock, SystemClock};
+use cpe_protocol::JobRef;
+use cpe_swf::{
+    EventAttributes, HistoryEvent, WorkflowId,
+    api::{RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest},
+    event::WorkflowExecutionStarted,
+};
+use cpe_worker::{PlanArchive, Ports};
+use serde_json::{Value, json};
+
+use super::{Failed, JobName, history, start, why};
+use crate::{
+    cli::{Global, Output},
+    compose,
+    config::Config,
+};
+
+pub(super) async fn why(
+    ports: &Ports,
+    config: &Config,
+    id: &WorkflowId,
+    output: Output,
+) -> Result<(), Failed> {
+    let reasons = match history::find(ports, config, id).await? {
+        None => vec![absent(ports, config, id).await?],
+        Some(execution) => {
+            let events = history::whole_history(ports, config, &execution).await?;
+            let plan = plan_of(ports, config, &events).await;
+            why::explain(id, &events, plan.as_deref(), SystemClock.now())
+        }
+    };
+    match output {
+        Output::Json => {
+            let text = json!({"workflowId": id, "reasons": reasons});
+            println!("{}", serde_json::to_string_pretty(&text)?);
+        }
+        Output::Text => {
+            for reason in &reasons {
+                let event = reason.event.map(|event| format!(" (event {})", event.0));
+                println!("{id}: {}{}", reason.sentence, event.unwrap_or_default());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why there is no such job: a quota, if it is used up, or what else may be.
+async fn absent(ports: &Ports, config: &Config, id: &WorkflowId) -> anyhow::Result<why::Reason> {
+    let client = JobRef::owner_of(id).ok().map(|job| job.client);
+    let known = client
+        .and_then(|name| config.clients.iter().find(|client| client.name.value == name.as_str()));
+    if let Some((client, limit)) = known.and_then(|c| Some((c, c.quotas.jobs_in_flight?))) {
+        let name = &client.name.value;
+        let open = history::open_executions(ports, config).await?;
+        let tag = format!("client:{name}");
+        let is_job = |id: &WorkflowId| JobRef::from_workflow_id(id).is_ok();
+        let open = open
+            .iter()
+            .filter(|info| info.tag_list.contains(&tag) && is_job(&info.execution.workflow_id));
+        let open = open.count();
+        if open >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            let sentence = format!(
+                "it has not begun, and its client is at its quota: {name} has {open} of \
+                 {limit} jobs in flight"
+            );
+            return Ok(why::Reason::new("quota", sentence));
+        }
+    }
+    let sentence = format!(
+        "the domain {} has no such job: either no input poller reads its client's queue, or the \
+         command was refused (the output queue says why), or it ended so long ago that SWF forgot \
+         it",
+        config.domain
+    );
+    Ok(why::Reason::new("absent", sentence))
+}
+
+/// The plan that the run began with, from the configured files or from the archive.
+async fn plan_of(
+    ports: &Ports,
+    config: &Config,
+    events: &[HistoryEvent],
+) -> Option<std::sync::Arc<Plan>> {
+    let started = begun(events)?;
+    let digest = started.tag_list.iter().find_map(|tag| tag.strip_prefix("plan:sha256:"))?;
+    let loaded = compose::load_plans(&config.plans).unwrap_or_default();
+    if let Some(plan) = loaded.into_iter().find(|plan| plan.digest() == digest) {
+        return Some(plan);
+    }
+    let modules = &config.modules;
+    let archive = PlanArchive::new(ports, modules.bucket.clone(), modules.prefix.clone());
+    archive.plan(digest).await.ok().flatten()
+}
+
+fn begun(events: &[HistoryEvent]) -> Option<&WorkflowExecutionStarted> {
+    match &*events.first()?.attributes {
+        EventAttributes::WorkflowExecutionStarted(started) => Some(started),
+        _ => None,
+    }
+}
+
+pub(super) async fn cancel(
+    ports: &Ports,
+    config: &Config,
+    id: &WorkflowId,
+    activity: Option<String>,
+) -> Result<(), Failed> {
+    if let Some(activity) = activity {
+        let input = Some(cancel_activity_input(&activity));
+        signal(ports, config, id, (CANCEL_ACTIVITY_SIGNAL.to_owned(), input)).await?;
+        println!("asked {id} to cancel its activity {activity}");
+        return Ok(());
+    }
+    let request = RequestCancelWorkflowExecutionRequest {
+        domain: config.domain.as_str().into(),
+        workflow_id: id.clone(),
+        run_id: None,
+    };
+    let asked = ports.workflows.request_cancel_workflow_execution(request).await;
+    asked.with_context(|| format!("the job {id} cannot be canceled"))?;
+    println!("asked {id} to cancel");
+    Ok(())
+}
+
+pub(super) async fn signal(
+    ports: &Ports,
+    config: &Config,
+    id: &WorkflowId,
+    (signal_name, input): (String, Option<String>),
+) -> anyhow::Result<()> {
+    let request = SignalWorkflowExecutionRequest {
+        domain: config.domain.as_str().into(),
+        workflow_id: id.clone(),
+        run_id: None,
+        signal_name,
+        input,
+    };
+    let sent = ports.workflows.signal_workflow_execution(request).await;
+    sent.with_context(|| format!("the job {id} cannot be signaled"))
+}
+
+#[derive(Debug, Args)]
+pub struct Rerun {
+    #[command(flatten)]
+    job: JobName,
+    /// What to call the new job; made up if absent.
+    #[arg(long, value_name = "ID")]
+    job_id: Option<String>,
+    /// Follow the new job to its end; exit 1 if it fails.
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Rerun {
+    pub(super) async fn run(self, global: &Global, config: &Config) -> Result<(), Failed> {
+        let id = self.job.workflow_id(config).map_err(Failed::usage)?;
+        let ports = compose::connect(global).await?;
+        let execution = history::find(&ports, config, &id).await?;
+        let execution =
+            execution.with_context(|| format!("no job {id} in the domain {}", config.domain))?;
+        let events = history::whole_history(&ports, config, &execution).await?;
+        let (plan, data) = asked_for(&events)?;
+        let client = JobRef::owner_of(&id).map_err(anyhow::Error::from)?.client;
+        let start = start::Start::again(plan, client.to_string(), self.job_id, self.wait);
+        start.send(global, config, data).await
+    }
+}
+
+/// What the job was asked to do: the plan, and the input without what every start has.
+fn asked_for(events: &[HistoryEvent]) -> anyhow::Result<(String, serde_json::Map<String, Value>)> {
+    let started = begun(events).context("the job's history does not begin with its start")?;
+    let input = started.input.as_deref().unwrap_or("{}");
+    let data = match serde_json::from_str(input) {
+        Ok(Value::Object(continued)) if continued.contains_key("cpe.continued") => {
+            match continued.get("cpe.continued").and_then(|run| run.get("input")) {
+                Some(Value::Object(data)) => data.clone(),
+                _ => bail!("the job's first input is not in its present run"),
+            }
+        }
+        Ok(Value::Object(data)) => data,
+        _ => bail!("the job's input is no JSON object"),
+    };
+    Ok((started.workflow_type.to_string(), data))
+}
