@@ -6,6 +6,7 @@ use std::{sync::mpsc, thread, time::Duration};
 use tracing::{debug, warn};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
 };
 
 /// How often the epoch moves: the longest that a busy guest keeps its thread for itself.
@@ -62,6 +63,8 @@ fn config(allocation: Allocation) -> Config {
         .epoch_interruption(true)
         .async_stack_size(STACK)
         .max_wasm_stack(STACK / 4)
+        // Not what the environment says: machine code is made in one process and used in others.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // What the component model of WASI 0.2 does without, a guest does without.
         .wasm_threads(false)
         .wasm_memory64(false)

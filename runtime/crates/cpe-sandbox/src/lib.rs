@@ -5,6 +5,7 @@
 //! [`cpe_ports::BlobStore`], progress leaves through [`Beats`].
 
 mod cache;
+mod compile;
 mod digest;
 mod engine;
 mod error;
@@ -15,6 +16,7 @@ mod host;
 mod invocation;
 mod limiter;
 mod link;
+mod loading;
 mod metered;
 mod retry;
 mod sandbox;
@@ -26,6 +28,7 @@ mod trap;
 mod wasi;
 
 pub use self::{
+    compile::{ChildCompiler, CompileLimits, Compiler, compile_module},
     digest::Digest,
     error::SandboxError,
     grants::{Access, BucketGrant, Grants},

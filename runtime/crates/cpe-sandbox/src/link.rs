@@ -10,7 +10,6 @@ use wasmtime::{
 
 use crate::{
     Digest, SandboxError,
-    cache::{CompileCache, EntryName},
     engine::Ticker,
     host::{self, ActivityPre},
     state::State,
@@ -71,31 +70,15 @@ impl Host {
         Ok(Self { _ticker: Ticker::start(&engine)?, engine, linker })
     }
 
-    /// The machine code of a component. Takes seconds where the cache does not have it.
-    pub(crate) fn compile(
-        &self,
-        name: &str,
-        digest: &Digest,
-        bytes: &[u8],
-        cache: Option<&CompileCache>,
-    ) -> Result<Vec<u8>, SandboxError> {
-        let entry = EntryName::new(digest, &self.engine);
-        if let Some(code) = cache.and_then(|cache| cache.get(&entry)) {
-            return Ok(code);
-        }
-        let invalid = |source| SandboxError::Invalid { module: name.to_owned(), source };
-        let code = self.engine.precompile_component(bytes).map_err(invalid)?;
-        if let Some(cache) = cache {
-            cache.put(&entry, &code);
-        }
-        Ok(code)
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
-    /// Loads machine code that [`Self::compile`] gave. Fails if it does not fit this host's pool.
+    /// Loads machine code that [`Compiler`](crate::Compiler) gave. Fails if it does not fit this host's pool.
     pub(crate) fn component(&self, code: &[u8]) -> wasmtime::Result<Component> {
         #[expect(
             unsafe_code,
-            reason = "machine code is trusted here, and here only: it comes from this process's \
+            reason = "machine code is trusted here, and here only: it comes from this program's \
                       own compiler, or from a file whose keyed hash proves that it once did"
         )]
         // SAFETY: `code` is the unchanged output of `Engine::precompile_component`, as above.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::PathBuf,
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,16 +14,13 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 use wasmtime::Store;
 
 use crate::{
-    Digest, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
-    cache::CompileCache,
-    engine,
+    Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
     error::cut,
     file_kind, host,
-    link::Host,
+    loading::{self, Loader},
     metered::{Exhausted, Metered},
     state::State,
     trap,
@@ -43,8 +40,9 @@ pub struct SandboxConfig {
     /// Where machine code is kept; nowhere if `None`.
     pub cache_dir: Option<PathBuf>,
     pub max_component_bytes: usize,
-    /// Modules that compile at a time. Each uses all cores.
+    /// Modules that compile at a time.
     pub max_compilations: usize,
+    pub compiler: Compiler,
 }
 
 impl Default for SandboxConfig {
@@ -53,7 +51,8 @@ impl Default for SandboxConfig {
             max_concurrent: 64,
             cache_dir: None,
             max_component_bytes: 64 << 20,
-            max_compilations: 1,
+            max_compilations: loading::default_compilations(),
+            compiler: Compiler::default(),
         }
     }
 }
@@ -64,12 +63,8 @@ pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
     config: SandboxConfig,
-    host: Host,
-    /// Runs the components that do not fit the pool. Made when there is one.
-    spare: OnceLock<Host>,
-    cache: Option<CompileCache>,
+    loader: Arc<Loader>,
     slots: Semaphore,
-    compilations: Arc<Semaphore>,
     aborts: TaskTracker,
 }
 
@@ -83,23 +78,11 @@ impl Sandbox {
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let config = SandboxConfig {
             max_concurrent: config.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
-            max_compilations: config.max_compilations.clamp(1, Semaphore::MAX_PERMITS),
             ..config
         };
-        let host = engine::best(config.max_concurrent).and_then(Host::new);
-        let cache = config.cache_dir.as_deref().and_then(|dir| {
-            let opened = CompileCache::open(dir);
-            if let Err(error) = &opened {
-                warn!(dir = %dir.display(), %error, "Modules are compiled afresh at each start");
-            }
-            opened.ok()
-        });
         Ok(Self(Arc::new(Inner {
-            host: host.map_err(SandboxError::Setup)?,
-            spare: OnceLock::new(),
-            cache,
+            loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
-            compilations: Arc::new(Semaphore::new(config.max_compilations)),
             aborts: TaskTracker::new(),
             config,
         })))
@@ -114,14 +97,7 @@ impl Sandbox {
         }
         file_kind::expect_component(&bytes)
             .map_err(|found| SandboxError::NotAComponent { module: name.to_owned(), found })?;
-        let permit = Arc::clone(&self.0.compilations).acquire_owned().await;
-        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
-        let loading = tokio::task::spawn_blocking(move || {
-            // Held by the work itself, which goes on when its caller is gone.
-            let _permit = permit;
-            inner.load_blocking(&name, &bytes)
-        });
-        loading.await.map_err(|error| SandboxError::Internal(error.to_string()))?
+        self.0.loader.load(name, bytes).await
     }
 
     /// Runs a module once. Dropping the future stops the guest and undoes its writes.
@@ -223,31 +199,6 @@ fn presentable(failure: host::Failure) -> Failure {
         cut(&mut details, end);
     }
     Failure { reason, details, retryable }
-}
-
-impl Inner {
-    fn load_blocking(&self, name: &str, bytes: &[u8]) -> Result<Module, SandboxError> {
-        let digest = Digest::of(bytes);
-        let code = self.host.compile(name, &digest, bytes, self.cache.as_ref())?;
-        let invalid = |source| SandboxError::Invalid { module: name.to_owned(), source };
-        match self.host.component(&code) {
-            Ok(component) => self.host.link(name, digest, &component),
-            Err(error) => {
-                warn!(module = name, %error, "A module does not fit the pool: it starts slower");
-                let spare = self.spare()?;
-                let code = spare.compile(name, &digest, bytes, self.cache.as_ref())?;
-                spare.link(name, digest, &spare.component(&code).map_err(invalid)?)
-            }
-        }
-    }
-
-    fn spare(&self) -> Result<&Host, SandboxError> {
-        if let Some(spare) = self.spare.get() {
-            return Ok(spare);
-        }
-        let spare = engine::on_demand().and_then(Host::new).map_err(SandboxError::Setup)?;
-        Ok(self.spare.get_or_init(|| spare))
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use cpe_ports::{SystemClock, testing::MemoryBlobs};
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{Access, Beats, BucketGrant, Directive, Grants, TaskContext, test_guests};
+use crate::{Access, Beats, BucketGrant, Digest, Directive, Grants, TaskContext, test_guests};
 
 /// Counts beats, and asks to cancel at the third.
 #[derive(Debug, Default)]
