@@ -98,7 +98,10 @@ impl SandboxError {
             | Self::CompilerFailed { .. }
             | Self::Setup(_)
             | Self::Internal(_) => true,
-            Self::Commit { source, .. } => source.kind().is_transient(),
+            // An upload that is gone was taken for a dead worker's.
+            Self::Commit { source, .. } => {
+                source.kind().is_transient() || source.code() == Some("NoSuchUpload")
+            }
             Self::NotAComponent { .. }
             | Self::TooLarge { .. }
             | Self::Invalid { .. }

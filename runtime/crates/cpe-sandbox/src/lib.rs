@@ -14,6 +14,7 @@ mod grants;
 mod guest_log;
 mod host;
 mod invocation;
+mod journal;
 mod limiter;
 mod link;
 mod loading;
@@ -33,6 +34,7 @@ pub use self::{
     error::SandboxError,
     grants::{Access, BucketGrant, Grants},
     invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
+    journal::UploadJournal,
     link::{Module, WORLD},
     sandbox::{Sandbox, SandboxConfig},
 };

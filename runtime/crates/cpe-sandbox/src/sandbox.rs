@@ -13,15 +13,15 @@ use tokio::{
     sync::Semaphore,
     time::{error::Elapsed, timeout},
 };
-use tokio_util::task::TaskTracker;
 use wasmtime::Store;
 
 use crate::{
-    Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
+    Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError, UploadJournal,
     error::cut,
     file_kind, host,
     loading::{self, Loader},
     metered::{Exhausted, Metered},
+    staging::Uploads,
     state::State,
     trap,
 };
@@ -65,7 +65,7 @@ struct Inner {
     config: SandboxConfig,
     loader: Arc<Loader>,
     slots: Semaphore,
-    aborts: TaskTracker,
+    uploads: Arc<Uploads>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -83,7 +83,7 @@ impl Sandbox {
         Ok(Self(Arc::new(Inner {
             loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
-            aborts: TaskTracker::new(),
+            uploads: Arc::default(),
             config,
         })))
     }
@@ -136,13 +136,23 @@ impl Sandbox {
 
     /// Waits for the uploads of guests that were stopped to be aborted: before the process ends.
     pub async fn settle(&self) {
-        self.0.aborts.close();
-        self.0.aborts.wait().await;
+        let Uploads { background, journal, .. } = &*self.0.uploads;
+        background.close();
+        background.wait().await;
+        if let Some(journal) = journal.get() {
+            journal.end().await;
+        }
+    }
+
+    /// From now on, multipart uploads are written down while they are open. The first journal
+    /// counts.
+    pub fn keep_journal(&self, journal: Arc<UploadJournal>) {
+        let _ = self.0.uploads.journal.set(journal);
     }
 
     fn store(&self, module: &Module, invocation: Invocation) -> Store<State> {
         let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
-        let state = State::new(invocation, self.0.aborts.clone());
+        let state = State::new(invocation, Arc::clone(&self.0.uploads));
         let mut store = Store::new(module.pre().engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
