@@ -10,7 +10,7 @@ use wasmtime::{
 
 use crate::{
     Digest, SandboxError,
-    engine::Ticker,
+    engine::{Ticker, Ticking},
     host::{self, ActivityPre},
     state::State,
 };
@@ -29,6 +29,7 @@ struct Linked {
     name: String,
     digest: Digest,
     pre: ActivityPre<State>,
+    ticker: Arc<Ticker>,
 }
 
 impl Module {
@@ -39,6 +40,11 @@ impl Module {
     /// The name it was loaded under: for people.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Lets the epoch move: a guest that runs without it is never interrupted.
+    pub(crate) fn tick(&self) -> Ticking<'_> {
+        self.0.ticker.tick()
     }
 
     pub(crate) fn pre(&self) -> &ActivityPre<State> {
@@ -59,7 +65,7 @@ impl fmt::Debug for Module {
 pub(crate) struct Host {
     engine: Engine,
     linker: Linker<State>,
-    _ticker: Ticker,
+    ticker: Arc<Ticker>,
 }
 
 impl Host {
@@ -67,7 +73,7 @@ impl Host {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         host::add_to_linker(&mut linker)?;
-        Ok(Self { _ticker: Ticker::start(&engine)?, engine, linker })
+        Ok(Self { ticker: Arc::new(Ticker::start(&engine)?), engine, linker })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -105,7 +111,8 @@ impl Host {
         let pre = ActivityPre::new(pre).map_err(|error| {
             refused("it does not export `cpe:activity/handler@0.1.0` as declared".into(), error)
         })?;
-        Ok(Module(Arc::new(Linked { name: name.to_owned(), digest, pre })))
+        let ticker = Arc::clone(&self.ticker);
+        Ok(Module(Arc::new(Linked { name: name.to_owned(), digest, pre, ticker })))
     }
 
     /// Names every import that is not offered, where wasmtime's own error names the first.

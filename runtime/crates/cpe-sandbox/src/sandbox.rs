@@ -13,6 +13,7 @@ use tokio::{
     sync::Semaphore,
     time::{error::Elapsed, timeout},
 };
+use tracing::info;
 use wasmtime::Store;
 
 use crate::{
@@ -115,6 +116,7 @@ impl Sandbox {
         })?;
         metering.wait = arrived.elapsed();
 
+        let _ticking = module.tick();
         let limits = invocation.limits.clone();
         let mut store = self.store(module, invocation);
         let called = call(&mut store, module, &input, &limits, &mut metering).await;
@@ -123,6 +125,7 @@ impl Sandbox {
         metering.bytes_read = state.staging.bytes_read;
         metering.bytes_written = state.staging.bytes_written;
         state.log.finish();
+        log(module, &metering, &called);
 
         if matches!(called, Ok(Ok(_))) {
             let start = Instant::now();
@@ -195,6 +198,30 @@ async fn call(
         Ok(Ok(Ok(Ok(output)))) => Ok(Ok(output)),
         Ok(Ok(Ok(Err(failure)))) => Ok(Err(presentable(failure))),
     }
+}
+
+/// What a run took, however it ended. Who drops the run hears nothing.
+fn log(
+    module: &Module,
+    metering: &Metering,
+    called: &Result<Result<String, Failure>, SandboxError>,
+) {
+    let ended = match called {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(failure)) => &failure.reason,
+        Err(error) => error.reason(),
+    };
+    info!(
+        module = module.name(),
+        ended,
+        instantiate = ?metering.instantiate,
+        run = ?metering.run,
+        cpu = ?metering.cpu,
+        peak_memory = metering.peak_memory,
+        bytes_read = metering.bytes_read,
+        bytes_written = metering.bytes_written,
+        "A guest ended"
+    );
 }
 
 /// Cuts what a guest says about its failure to what SWF stores.

@@ -293,3 +293,14 @@ async fn a_module_too_large_for_the_pool_runs_all_the_same() {
     let module = sandbox.load("large", test_guests::component(&core, "activity")).await;
     assert!(module.is_ok(), "{module:?}");
 }
+
+#[tokio::test]
+async fn a_busy_guest_is_interrupted_also_after_a_long_pause() {
+    let mut scene = Scene::new().await;
+    scene.limits.cpu = Duration::from_millis(20);
+    for _ in 0..2 {
+        scene.check("l", expect!["cpe.limit.cpu: the activity used up its 20ms of CPU time"]).await;
+        // The clock of the epochs stops meanwhile.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
