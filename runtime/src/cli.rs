@@ -62,11 +62,20 @@ enum Command {
     /// Pushes activity modules to the registry.
     #[command(subcommand)]
     Module(commands::module::ModuleCommand),
+    /// What this program runs itself to compile a component within limits.
+    #[command(hide = true)]
+    CompileModule {
+        /// The limits, as JSON.
+        order: String,
+    },
 }
 
 /// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::CompileModule { order } = cli.command {
+        return cpe_sandbox::compile_module(&order);
+    }
     // What these tell is printed; a log between the lines would only be in the way.
     let usual = match cli.command {
         Command::Plan(_) => "warn,s3s=off",
@@ -102,6 +111,8 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
         Command::Job(job) => job.run(&global).await,
         Command::Plan(plan) => plan.run(&global).await,
         Command::Module(module) => module.run(&global).await,
+        // Ended in `main`, before there were any threads.
+        Command::CompileModule { .. } => Ok(()),
     }
 }
 

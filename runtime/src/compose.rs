@@ -11,7 +11,7 @@ mod plans;
 use anyhow::Context;
 use cpe_modules::Registry;
 use cpe_plan::ModuleRef;
-use cpe_sandbox::{Sandbox, SandboxConfig};
+use cpe_sandbox::{ChildCompiler, CompileLimits, Compiler, Sandbox, SandboxConfig};
 use cpe_worker::{Payloads, Ports};
 
 pub use self::{
@@ -32,7 +32,17 @@ use crate::{cli::Global, commands::Failed, config::Config};
 /// Everything that is wrong, with its place.
 pub fn load_config(global: &Global) -> Result<Config, Failed> {
     let environment = |name: &str| std::env::var(name).ok();
-    Config::load(global.config.as_deref(), environment).map_err(Failed::usage)
+    let config = Config::load(global.config.as_deref(), environment).map_err(Failed::usage)?;
+    Ok(Config { compiler: own_compiler(), ..config })
+}
+
+/// This very program, also where its file has been replaced meanwhile.
+fn own_compiler() -> Compiler {
+    Compiler::Child(ChildCompiler {
+        program: "/proc/self/exe".into(),
+        arguments: vec!["compile-module".into()],
+        limits: CompileLimits::default(),
+    })
 }
 
 /// The registry of modules that the configuration names.
@@ -58,8 +68,9 @@ pub fn checking_sandbox(config: &Config) -> anyhow::Result<Sandbox> {
 
 fn sandbox(config: &Config, max_concurrent: usize) -> anyhow::Result<Sandbox> {
     let cache_dir = Some(config.cache_folder());
-    Sandbox::new(SandboxConfig { max_concurrent, cache_dir, ..SandboxConfig::default() })
-        .context("cannot set up the sandbox")
+    let compiler = config.compiler.clone();
+    let config = SandboxConfig { max_concurrent, cache_dir, compiler, ..SandboxConfig::default() };
+    Sandbox::new(config).context("cannot set up the sandbox")
 }
 
 /// Name and channel of `name@channel`.

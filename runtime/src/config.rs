@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cpe_sandbox::Compiler;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
 
@@ -34,6 +35,10 @@ pub struct Config {
     pub activities: ActivitiesSection,
     /// `CPE_CLIENTS`.
     pub clients: Vec<Client>,
+    /// Not for operators: the program's commands compile in a child of theirs, and who only has
+    /// this library compiles by himself.
+    #[serde(skip)]
+    pub compiler: Compiler,
 }
 
 /// Where the module registry is.
@@ -129,6 +134,7 @@ impl Default for Config {
             decider: DeciderSection::default(),
             activities: ActivitiesSection::default(),
             clients: Vec::new(),
+            compiler: Compiler::default(),
         }
     }
 }

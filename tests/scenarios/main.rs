@@ -11,6 +11,7 @@
 
 mod cancel;
 mod clients;
+mod compile;
 mod crashes;
 mod failures;
 mod payloads;

@@ -6,7 +6,7 @@ use crate::{guests, moto::Moto, shell::cargo};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
-    /// A no-op activity through the sandbox, beside bare wasmtime.
+    /// What the sandbox costs, beside bare wasmtime and native code; large objects through a guest.
     Sandbox,
     /// Steps and jobs per second on the durable embedded endpoint.
     E2e,
@@ -23,23 +23,33 @@ pub(crate) enum Output {
 }
 
 /// `with_moto` starts moto's server, for the benches that have something to measure beside it.
-pub(crate) fn run(name: Name, output: Output, with_moto: bool) -> anyhow::Result<()> {
+/// `quick` shows that a bench runs, with what tests are built from as well.
+pub(crate) fn run(name: Name, output: Output, with_moto: bool, quick: bool) -> anyhow::Result<()> {
     guests::build()?;
     let moto = with_moto.then(Moto::install_and_start).transpose()?;
-    let bench = match name {
-        Name::Sandbox => "sandbox",
-        Name::E2e => "e2e",
-        Name::Local => "local",
-        Name::Decider => "decider",
+    let benches: &[&str] = match name {
+        Name::Sandbox => &["sandbox", "streams"],
+        Name::E2e => &["e2e"],
+        Name::Local => &["local"],
+        Name::Decider => &["decider"],
     };
     let output = match output {
         Output::Text => "text",
         Output::Json => "json",
     };
     // The whole workspace, so that both benches share one build of the dependencies.
-    let mut arguments = vec!["bench", "-q", "--workspace", "--bench", bench];
+    let mut arguments = vec!["bench", "-q", "--workspace"];
+    if quick {
+        arguments.extend(["--profile", "dev"]);
+    }
+    for bench in benches {
+        arguments.extend(["--bench", bench]);
+    }
     let url = moto.as_ref().map(Moto::url);
     arguments.extend(["--", "--output", output]);
+    if quick {
+        arguments.push("--quick");
+    }
     if let Some(url) = &url {
         arguments.extend(["--moto", url]);
     }

@@ -45,6 +45,9 @@ enum Command {
         /// `local` only: measures moto's server beside it (needs Python and PyPI).
         #[arg(long)]
         with_moto: bool,
+        /// `sandbox` only: shows within a minute that everything runs; the figures mean nothing.
+        #[arg(long)]
+        quick: bool,
     },
     /// What lands a change: tests, formatting, lints, tidy.
     Ci,
@@ -64,7 +67,9 @@ fn main() -> ExitCode {
         Command::Test { filter } => test(&filter),
         Command::Guests => guests::run(),
         Command::Tidy => tidy::run(),
-        Command::Bench { name, output, with_moto } => bench::run(name, output, with_moto),
+        Command::Bench { name, output, with_moto, quick } => {
+            bench::run(name, output, with_moto, quick)
+        }
         Command::Ci => ci(),
         Command::Moto => moto::run(),
         Command::MotoSuite { filter } => moto_suite::run(&filter),

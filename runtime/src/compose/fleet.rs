@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use cpe_modules::{Modules, ModulesConfig};
 use cpe_plan::Plan;
 use cpe_ports::ErrorKind;
-use cpe_sandbox::Sandbox;
+use cpe_sandbox::{Sandbox, UploadJournal};
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
     Activities, ActivitiesConfig, Backoff, ClientRegistry, Decider, DeciderConfig, InputConfig,
@@ -54,7 +54,7 @@ pub struct Fleet {
     clients: ClientRegistry,
     decider: Option<Decider>,
     input: Option<InputPoller>,
-    activities: Option<(Activities, Sandbox)>,
+    activities: Option<(Activities, Sandbox, Arc<UploadJournal>)>,
 }
 
 impl Fleet {
@@ -111,6 +111,12 @@ impl Fleet {
         let claims = JobClaims::new(&ports, modules.bucket.clone(), modules.prefix.clone());
         let input = InputConfig { decider: task_list, polls: RECEIVES, claims };
         let activities = sandbox.map(|sandbox| {
+            let journal = Arc::new(UploadJournal::new(
+                Arc::clone(&ports.blobs),
+                modules.bucket.clone(),
+                &modules.prefix,
+            ));
+            sandbox.keep_journal(Arc::clone(&journal));
             let modules = Modules::new(
                 registry,
                 sandbox.clone(),
@@ -124,7 +130,7 @@ impl Fleet {
                 cancel_grace: Duration::from_secs(config.activities.cancel_grace),
                 max_heartbeat: MAX_HEARTBEAT,
             };
-            (Activities::new(Arc::clone(&worker), guests, limits), sandbox)
+            (Activities::new(Arc::clone(&worker), guests, limits), sandbox, journal)
         });
         Ok(Self {
             clients: registered,
@@ -153,8 +159,11 @@ impl Fleet {
             }
         };
         let activities = async {
-            if let Some((activities, sandbox)) = activities {
-                activities.run(stop.clone()).await;
+            if let Some((activities, sandbox, journal)) = activities {
+                tokio::select! {
+                    () = activities.run(stop.clone()) => {}
+                    () = journal.tend() => {}
+                }
                 sandbox.settle().await;
             }
         };

@@ -43,6 +43,25 @@ impl S3 {
         port_error(&self.place, what, error)
     }
 
+    async fn read(
+        &self,
+        at: &ObjectAddress,
+        range: Option<ByteRange>,
+        etag: Option<&str>,
+    ) -> Result<GetObject, Error> {
+        let answer = self
+            .calls
+            .get_object()
+            .bucket(&at.bucket)
+            .key(&at.key)
+            .set_range(range.map(convert::range))
+            .set_if_match(etag.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|e| self.error(at, e))?;
+        Ok(convert::object(at, answer))
+    }
+
     fn tag(&self, at: &ObjectAddress, tag: Option<String>) -> Result<String, Error> {
         tag.ok_or_else(|| {
             let message = format!("{} gave no entity tag for {at}", self.place);
@@ -76,16 +95,16 @@ impl BlobStore for S3 {
     }
 
     async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
-        let answer = self
-            .calls
-            .get_object()
-            .bucket(&at.bucket)
-            .key(&at.key)
-            .set_range(range.map(convert::range))
-            .send()
-            .await
-            .map_err(|e| self.error(at, e))?;
-        Ok(convert::object(at, answer))
+        self.read(at, range, None).await
+    }
+
+    async fn get_matching(
+        &self,
+        at: &ObjectAddress,
+        range: Option<ByteRange>,
+        etag: &str,
+    ) -> Result<GetObject, Error> {
+        self.read(at, range, Some(etag)).await
     }
 
     async fn put(

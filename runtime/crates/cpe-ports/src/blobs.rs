@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cpe_swf::Timestamp;
 use futures::Stream;
 
-use crate::Error;
+use crate::{Checksum, Error, ErrorKind};
 
 /// A body as it comes in. An item's error ends the stream.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
@@ -55,6 +55,8 @@ pub struct GetObject {
     /// Of the whole object, also when a range was asked for.
     pub meta: ObjectMeta,
     pub body: ByteStream,
+    /// Of the whole object, where the whole was asked for and the store keeps one.
+    pub checksum: Option<Checksum>,
 }
 
 impl fmt::Debug for GetObject {
@@ -121,6 +123,21 @@ pub trait BlobStore: Send + Sync + fmt::Debug + 'static {
     async fn head(&self, at: &ObjectAddress) -> Result<ObjectMeta, Error>;
 
     async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error>;
+
+    /// The same, if the object still has that entity tag; otherwise `AlreadyExists`.
+    async fn get_matching(
+        &self,
+        at: &ObjectAddress,
+        range: Option<ByteRange>,
+        etag: &str,
+    ) -> Result<GetObject, Error> {
+        let object = self.get(at, range).await?;
+        if object.meta.etag == etag {
+            return Ok(object);
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, format!("{at} has changed"))
+            .with_code("PreconditionFailed"))
+    }
 
     /// Writes a whole object; answers its entity tag.
     async fn put(

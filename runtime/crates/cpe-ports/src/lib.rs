@@ -5,6 +5,7 @@
 //! and must not be.
 
 mod blobs;
+mod checksum;
 mod clock;
 mod error;
 mod queue;
@@ -17,6 +18,7 @@ pub use self::{
         BlobStore, ByteRange, ByteStream, CompletedPart, GetObject, ListObjects, ListPage,
         ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
     },
+    checksum::{Checksum, ChecksumAlgorithm, ChecksumCheck},
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind},
     queue::{

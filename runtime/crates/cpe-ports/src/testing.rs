@@ -3,4 +3,7 @@
 mod blobs;
 mod clock;
 
-pub use self::{blobs::MemoryBlobs, clock::ManualClock};
+pub use self::{
+    blobs::{BodyFault, MemoryBlobs},
+    clock::ManualClock,
+};

@@ -4,14 +4,16 @@
 //! each carries a keyed hash, under a key that lies beside them where only this user can read.
 
 use std::{
-    fs::{self, DirBuilder, File, Permissions},
+    fs::{self, DirBuilder, File, Permissions, TryLockError},
     hash::{Hash, Hasher},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use hmac::{Hmac, Mac};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tracing::{debug, warn};
@@ -26,6 +28,12 @@ const TAG_BYTES: usize = 32;
 const MAX_FILE: u64 = 1 << 30;
 /// Of all files together. The oldest make room for new ones.
 const MAX_TOTAL: u64 = 8 << 30;
+/// Processes that compile take turns by these files: two modules that share one only wait.
+const TURNS: u64 = 64;
+const TURN_PREFIX: &str = "turn-";
+const TURN_RETRY: Duration = Duration::from_millis(50);
+/// Who has had its turn for so long hangs. Longer than any compilation is allowed to take.
+const TURN_PATIENCE: Duration = Duration::from_secs(900);
 
 /// A folder of compiled modules.
 pub(crate) struct CompileCache {
@@ -55,8 +63,8 @@ impl CompileCache {
     /// The machine code of a module for this engine, if it is there and ours.
     pub(crate) fn get(&self, name: &EntryName) -> Option<Vec<u8>> {
         let path = self.dir.join(&name.0);
-        let bytes = match read_limited(&path) {
-            Ok(bytes) => bytes,
+        let (file, bytes) = match read_limited(&path) {
+            Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 warn!(path = %path.display(), %error, "A compiled module cannot be read");
@@ -66,8 +74,12 @@ impl CompileCache {
         let verified = bytes
             .split_at_checked(TAG_BYTES)
             .and_then(|(tag, code)| self.mac(name, code).verify_slice(tag).is_ok().then_some(code));
-        if verified.is_none() {
-            warn!(path = %path.display(), "A compiled module is broken or not ours: ignored");
+        match verified {
+            None => {
+                warn!(path = %path.display(), "A compiled module is broken or not ours: ignored");
+            }
+            // What was used last is deleted last.
+            Some(_) => touch(&file),
         }
         verified.map(<[u8]>::to_vec)
     }
@@ -84,6 +96,41 @@ impl CompileCache {
             }
             Err(error) => {
                 warn!(path = %path.display(), %error, "A compiled module cannot be kept");
+            }
+        }
+    }
+
+    /// A file beside the compiled modules may be put here.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Waits until no other process compiles the module; holds the others off until it is
+    /// dropped. `None` where that cannot be: then both do the same work.
+    pub(crate) async fn turn(&self, name: &EntryName) -> Option<File> {
+        let mut hasher = StableHasher(Sha256::new());
+        name.0.hash(&mut hasher);
+        let path = self.dir.join(format!("{TURN_PREFIX}{}", hasher.finish() % TURNS));
+        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        let waiting = async {
+            let file = opened?;
+            loop {
+                match file.try_lock() {
+                    Ok(()) => return Ok(file),
+                    Err(TryLockError::WouldBlock) => tokio::time::sleep(TURN_RETRY).await,
+                    Err(TryLockError::Error(error)) => return Err(error),
+                }
+            }
+        };
+        match tokio::time::timeout(TURN_PATIENCE, waiting).await {
+            Ok(Ok(file)) => Some(file),
+            Ok(Err(error)) => {
+                warn!(path = %path.display(), %error, "No turn to compile can be waited for");
+                None
+            }
+            Err(_) => {
+                warn!(path = %path.display(), "Another process hangs while it compiles");
+                None
             }
         }
     }
@@ -105,7 +152,9 @@ impl CompileCache {
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let meta = entry.metadata()?;
-            if meta.is_file() && entry.file_name() != KEY_FILE {
+            let file = entry.file_name();
+            let turn = file.to_string_lossy().starts_with(TURN_PREFIX);
+            if meta.is_file() && file != KEY_FILE && !turn {
                 files.push(((meta.mtime(), meta.mtime_nsec()), meta.len(), entry.path()));
             }
         }
@@ -192,8 +241,8 @@ fn read_or_make_key(dir: &Path, ours: u32) -> io::Result<[u8; KEY_BYTES]> {
 
 /// `None` if there is no usable key.
 fn read_key(path: &Path, ours: u32) -> io::Result<Option<[u8; KEY_BYTES]>> {
-    let bytes = match read_limited(path) {
-        Ok(bytes) => bytes,
+    let (_, bytes) = match read_limited(path) {
+        Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -203,15 +252,25 @@ fn read_key(path: &Path, ours: u32) -> io::Result<Option<[u8; KEY_BYTES]>> {
     Ok(<[u8; KEY_BYTES]>::try_from(bytes).ok().filter(|_| private))
 }
 
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+/// Marks a file as used now. That it cannot be is no failure.
+fn touch(file: &File) {
+    let omitted = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: omitted, last_modification: now };
+    if let Err(error) = rustix::fs::futimens(file, &times) {
+        debug!(%error, "A compiled module cannot be marked as used");
+    }
+}
+
+fn read_limited(path: &Path) -> io::Result<(File, Vec<u8>)> {
+    let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     if size > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    file.take(MAX_FILE).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    (&mut file).take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok((file, bytes))
 }
 
 #[cfg(test)]

@@ -1,15 +1,26 @@
 //! The one place that configures wasmtime: which features guests may use, how their memory is
 //! kept, and the clock that interrupts them.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
 
 use tracing::{debug, warn};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
 };
 
-/// How often the epoch moves: the longest that a busy guest keeps its thread for itself.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+/// How often the epoch moves: the longest that a busy guest keeps its thread for itself. A short
+/// activity beside busy ones waits for a few of them.
+const TICK: Duration = Duration::from_millis(1);
+/// So many ticks after the last guest, the clock stops until there is one again.
+const LINGER: u32 = 200;
 
 /// Guest stacks, host functions included.
 const STACK: usize = 2 << 20;
@@ -62,6 +73,8 @@ fn config(allocation: Allocation) -> Config {
         .epoch_interruption(true)
         .async_stack_size(STACK)
         .max_wasm_stack(STACK / 4)
+        // Not what the environment says: machine code is made in one process and used in others.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // What the component model of WASI 0.2 does without, a guest does without.
         .wasm_threads(false)
         .wasm_memory64(false)
@@ -101,25 +114,75 @@ fn pool(instances: u32, scan: bool) -> PoolingAllocationConfig {
     pool
 }
 
-/// Moves an engine's epoch until it is dropped.
+/// Moves an engine's epoch while guests run, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticker {
-    /// Nothing is ever sent: the thread ends when this end is dropped.
-    _alive: mpsc::SyncSender<()>,
+    shared: Arc<Shared>,
+    thread: Thread,
 }
+
+#[derive(Debug, Default)]
+struct Shared {
+    guests: AtomicUsize,
+    parked: AtomicBool,
+    over: AtomicBool,
+}
+
+/// As long as there is one, the epoch moves.
+#[derive(Debug)]
+pub(crate) struct Ticking<'a>(&'a Ticker);
 
 impl Ticker {
     pub(crate) fn start(engine: &Engine) -> wasmtime::Result<Self> {
-        let (alive, dropped) = mpsc::sync_channel(0);
-        let engine = engine.weak();
-        thread::Builder::new().name("cpe-epochs".to_owned()).spawn(move || {
-            while dropped.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let shared = Arc::new(Shared::default());
+        let (clock, engine) = (Arc::clone(&shared), engine.weak());
+        let thread = thread::Builder::new().name("cpe-epochs".to_owned()).spawn(move || {
+            let mut idle = 0;
+            while !clock.over.load(Ordering::SeqCst) {
+                idle = if clock.guests.load(Ordering::SeqCst) > 0 { 0 } else { idle + 1 };
+                if idle > LINGER {
+                    clock.park();
+                    idle = 0;
+                }
+                thread::park_timeout(TICK);
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => break,
                 }
             }
         })?;
-        Ok(Self { _alive: alive })
+        Ok(Self { shared, thread: thread.thread().clone() })
+    }
+
+    pub(crate) fn tick(&self) -> Ticking<'_> {
+        self.shared.guests.fetch_add(1, Ordering::SeqCst);
+        if self.shared.parked.load(Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+        Ticking(self)
+    }
+}
+
+impl Shared {
+    fn park(&self) {
+        self.parked.store(true, Ordering::SeqCst);
+        // Looked at once more: who came before the store did not see that it must wake this thread.
+        if self.guests.load(Ordering::SeqCst) == 0 && !self.over.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        self.parked.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.shared.guests.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        self.thread.unpark();
     }
 }

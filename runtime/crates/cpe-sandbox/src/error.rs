@@ -25,6 +25,14 @@ pub enum SandboxError {
         #[source]
         source: wasmtime::Error,
     },
+    #[error("module {module} needs more than {limit} to be compiled")]
+    CompileLimit {
+        module: String,
+        /// Which limit: a number, a unit and of what.
+        limit: String,
+    },
+    #[error("the compiler failed at module {module}: {problem}")]
+    CompilerFailed { module: String, problem: String },
     #[error("module {module} cannot be linked against {WORLD}: {problem}")]
     Link {
         module: String,
@@ -69,6 +77,8 @@ impl SandboxError {
             Self::NotAComponent { .. } | Self::TooLarge { .. } | Self::Invalid { .. } => {
                 "cpe.module.invalid"
             }
+            Self::CompileLimit { .. } => "cpe.module.compile-limit",
+            Self::CompilerFailed { .. } => "cpe.module.compile-failed",
             Self::Link { .. } => "cpe.module.link",
             Self::Memory { .. } => "cpe.limit.memory",
             Self::Cpu { .. } => "cpe.limit.cpu",
@@ -83,11 +93,19 @@ impl SandboxError {
     /// Whether the same activity task may end well another time.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Wall { .. } | Self::Setup(_) | Self::Internal(_) => true,
-            Self::Commit { source, .. } => source.kind().is_transient(),
+            // Killed from outside, or no process to be had: the next time may differ.
+            Self::Wall { .. }
+            | Self::CompilerFailed { .. }
+            | Self::Setup(_)
+            | Self::Internal(_) => true,
+            // An upload that is gone was taken for a dead worker's.
+            Self::Commit { source, .. } => {
+                source.kind().is_transient() || source.code() == Some("NoSuchUpload")
+            }
             Self::NotAComponent { .. }
             | Self::TooLarge { .. }
             | Self::Invalid { .. }
+            | Self::CompileLimit { .. }
             | Self::Link { .. }
             | Self::Memory { .. }
             | Self::Cpu { .. }

@@ -15,7 +15,7 @@ pub(crate) use self::{
     bindings::{ActivityPre, exports::cpe::activity::handler::Failure},
     context::ContextView,
     heartbeat::HeartbeatView,
-    object_store::ObjectStoreView,
+    object_store::{ObjectStoreView, ReadAhead},
 };
 use crate::{guest_log::GuestLog, state::State};
 

@@ -5,6 +5,7 @@
 //! [`cpe_ports::BlobStore`], progress leaves through [`Beats`].
 
 mod cache;
+mod compile;
 mod digest;
 mod engine;
 mod error;
@@ -13,8 +14,10 @@ mod grants;
 mod guest_log;
 mod host;
 mod invocation;
+mod journal;
 mod limiter;
 mod link;
+mod loading;
 mod metered;
 mod retry;
 mod sandbox;
@@ -26,10 +29,12 @@ mod trap;
 mod wasi;
 
 pub use self::{
+    compile::{ChildCompiler, CompileLimits, Compiler, compile_module},
     digest::Digest,
     error::SandboxError,
     grants::{Access, BucketGrant, Grants},
     invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
+    journal::UploadJournal,
     link::{Module, WORLD},
     sandbox::{Sandbox, SandboxConfig},
 };

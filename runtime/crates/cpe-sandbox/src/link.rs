@@ -10,8 +10,7 @@ use wasmtime::{
 
 use crate::{
     Digest, SandboxError,
-    cache::{CompileCache, EntryName},
-    engine::Ticker,
+    engine::{Ticker, Ticking},
     host::{self, ActivityPre},
     state::State,
 };
@@ -30,6 +29,7 @@ struct Linked {
     name: String,
     digest: Digest,
     pre: ActivityPre<State>,
+    ticker: Arc<Ticker>,
 }
 
 impl Module {
@@ -40,6 +40,11 @@ impl Module {
     /// The name it was loaded under: for people.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Lets the epoch move: a guest that runs without it is never interrupted.
+    pub(crate) fn tick(&self) -> Ticking<'_> {
+        self.0.ticker.tick()
     }
 
     pub(crate) fn pre(&self) -> &ActivityPre<State> {
@@ -60,7 +65,7 @@ impl fmt::Debug for Module {
 pub(crate) struct Host {
     engine: Engine,
     linker: Linker<State>,
-    _ticker: Ticker,
+    ticker: Arc<Ticker>,
 }
 
 impl Host {
@@ -68,34 +73,18 @@ impl Host {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         host::add_to_linker(&mut linker)?;
-        Ok(Self { _ticker: Ticker::start(&engine)?, engine, linker })
+        Ok(Self { ticker: Arc::new(Ticker::start(&engine)?), engine, linker })
     }
 
-    /// The machine code of a component. Takes seconds where the cache does not have it.
-    pub(crate) fn compile(
-        &self,
-        name: &str,
-        digest: &Digest,
-        bytes: &[u8],
-        cache: Option<&CompileCache>,
-    ) -> Result<Vec<u8>, SandboxError> {
-        let entry = EntryName::new(digest, &self.engine);
-        if let Some(code) = cache.and_then(|cache| cache.get(&entry)) {
-            return Ok(code);
-        }
-        let invalid = |source| SandboxError::Invalid { module: name.to_owned(), source };
-        let code = self.engine.precompile_component(bytes).map_err(invalid)?;
-        if let Some(cache) = cache {
-            cache.put(&entry, &code);
-        }
-        Ok(code)
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
-    /// Loads machine code that [`Self::compile`] gave. Fails if it does not fit this host's pool.
+    /// Loads machine code that [`Compiler`](crate::Compiler) gave. Fails if it does not fit this host's pool.
     pub(crate) fn component(&self, code: &[u8]) -> wasmtime::Result<Component> {
         #[expect(
             unsafe_code,
-            reason = "machine code is trusted here, and here only: it comes from this process's \
+            reason = "machine code is trusted here, and here only: it comes from this program's \
                       own compiler, or from a file whose keyed hash proves that it once did"
         )]
         // SAFETY: `code` is the unchanged output of `Engine::precompile_component`, as above.
@@ -122,7 +111,8 @@ impl Host {
         let pre = ActivityPre::new(pre).map_err(|error| {
             refused("it does not export `cpe:activity/handler@0.1.0` as declared".into(), error)
         })?;
-        Ok(Module(Arc::new(Linked { name: name.to_owned(), digest, pre })))
+        let ticker = Arc::clone(&self.ticker);
+        Ok(Module(Arc::new(Linked { name: name.to_owned(), digest, pre, ticker })))
     }
 
     /// Names every import that is not offered, where wasmtime's own error names the first.

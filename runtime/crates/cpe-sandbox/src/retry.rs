@@ -30,7 +30,7 @@ where
 
 /// Doubles from try to try; between a half and the whole of that, so that many that failed
 /// together do not come back together.
-fn pause(attempt: u32) -> Duration {
+pub(crate) fn pause(attempt: u32) -> Duration {
     let whole = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
     let dice = RandomState::new().build_hasher().finish() % 512;
     let share = 512 + u32::try_from(dice).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::PathBuf,
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,18 +13,16 @@ use tokio::{
     sync::Semaphore,
     time::{error::Elapsed, timeout},
 };
-use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Digest, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
-    cache::CompileCache,
-    engine,
+    Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError, UploadJournal,
     error::cut,
     file_kind, host,
-    link::Host,
+    loading::{self, Loader},
     metered::{Exhausted, Metered},
+    staging::Uploads,
     state::State,
     trap,
 };
@@ -43,8 +41,9 @@ pub struct SandboxConfig {
     /// Where machine code is kept; nowhere if `None`.
     pub cache_dir: Option<PathBuf>,
     pub max_component_bytes: usize,
-    /// Modules that compile at a time. Each uses all cores.
+    /// Modules that compile at a time.
     pub max_compilations: usize,
+    pub compiler: Compiler,
 }
 
 impl Default for SandboxConfig {
@@ -53,7 +52,8 @@ impl Default for SandboxConfig {
             max_concurrent: 64,
             cache_dir: None,
             max_component_bytes: 64 << 20,
-            max_compilations: 1,
+            max_compilations: loading::default_compilations(),
+            compiler: Compiler::default(),
         }
     }
 }
@@ -64,13 +64,9 @@ pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
     config: SandboxConfig,
-    host: Host,
-    /// Runs the components that do not fit the pool. Made when there is one.
-    spare: OnceLock<Host>,
-    cache: Option<CompileCache>,
+    loader: Arc<Loader>,
     slots: Semaphore,
-    compilations: Arc<Semaphore>,
-    aborts: TaskTracker,
+    uploads: Arc<Uploads>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -83,24 +79,12 @@ impl Sandbox {
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let config = SandboxConfig {
             max_concurrent: config.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
-            max_compilations: config.max_compilations.clamp(1, Semaphore::MAX_PERMITS),
             ..config
         };
-        let host = engine::best(config.max_concurrent).and_then(Host::new);
-        let cache = config.cache_dir.as_deref().and_then(|dir| {
-            let opened = CompileCache::open(dir);
-            if let Err(error) = &opened {
-                warn!(dir = %dir.display(), %error, "Modules are compiled afresh at each start");
-            }
-            opened.ok()
-        });
         Ok(Self(Arc::new(Inner {
-            host: host.map_err(SandboxError::Setup)?,
-            spare: OnceLock::new(),
-            cache,
+            loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
-            compilations: Arc::new(Semaphore::new(config.max_compilations)),
-            aborts: TaskTracker::new(),
+            uploads: Arc::default(),
             config,
         })))
     }
@@ -114,14 +98,7 @@ impl Sandbox {
         }
         file_kind::expect_component(&bytes)
             .map_err(|found| SandboxError::NotAComponent { module: name.to_owned(), found })?;
-        let permit = Arc::clone(&self.0.compilations).acquire_owned().await;
-        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
-        let loading = tokio::task::spawn_blocking(move || {
-            // Held by the work itself, which goes on when its caller is gone.
-            let _permit = permit;
-            inner.load_blocking(&name, &bytes)
-        });
-        loading.await.map_err(|error| SandboxError::Internal(error.to_string()))?
+        self.0.loader.load(name, bytes).await
     }
 
     /// Runs a module once. Dropping the future stops the guest and undoes its writes.
@@ -139,6 +116,7 @@ impl Sandbox {
         })?;
         metering.wait = arrived.elapsed();
 
+        let _ticking = module.tick();
         let limits = invocation.limits.clone();
         let mut store = self.store(module, invocation);
         let called = call(&mut store, module, &input, &limits, &mut metering).await;
@@ -147,6 +125,7 @@ impl Sandbox {
         metering.bytes_read = state.staging.bytes_read;
         metering.bytes_written = state.staging.bytes_written;
         state.log.finish();
+        log(module, &metering, &called);
 
         if matches!(called, Ok(Ok(_))) {
             let start = Instant::now();
@@ -160,13 +139,23 @@ impl Sandbox {
 
     /// Waits for the uploads of guests that were stopped to be aborted: before the process ends.
     pub async fn settle(&self) {
-        self.0.aborts.close();
-        self.0.aborts.wait().await;
+        let Uploads { background, journal, .. } = &*self.0.uploads;
+        background.close();
+        background.wait().await;
+        if let Some(journal) = journal.get() {
+            journal.end().await;
+        }
+    }
+
+    /// From now on, multipart uploads are written down while they are open. The first journal
+    /// counts.
+    pub fn keep_journal(&self, journal: Arc<UploadJournal>) {
+        let _ = self.0.uploads.journal.set(journal);
     }
 
     fn store(&self, module: &Module, invocation: Invocation) -> Store<State> {
         let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
-        let state = State::new(invocation, self.0.aborts.clone());
+        let state = State::new(invocation, Arc::clone(&self.0.uploads));
         let mut store = Store::new(module.pre().engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
@@ -211,6 +200,30 @@ async fn call(
     }
 }
 
+/// What a run took, however it ended. Who drops the run hears nothing.
+fn log(
+    module: &Module,
+    metering: &Metering,
+    called: &Result<Result<String, Failure>, SandboxError>,
+) {
+    let ended = match called {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(failure)) => &failure.reason,
+        Err(error) => error.reason(),
+    };
+    info!(
+        module = module.name(),
+        ended,
+        instantiate = ?metering.instantiate,
+        run = ?metering.run,
+        cpu = ?metering.cpu,
+        peak_memory = metering.peak_memory,
+        bytes_read = metering.bytes_read,
+        bytes_written = metering.bytes_written,
+        "A guest ended"
+    );
+}
+
 /// Cuts what a guest says about its failure to what SWF stores.
 fn presentable(failure: host::Failure) -> Failure {
     let host::Failure { reason, details, retryable } = failure;
@@ -223,31 +236,6 @@ fn presentable(failure: host::Failure) -> Failure {
         cut(&mut details, end);
     }
     Failure { reason, details, retryable }
-}
-
-impl Inner {
-    fn load_blocking(&self, name: &str, bytes: &[u8]) -> Result<Module, SandboxError> {
-        let digest = Digest::of(bytes);
-        let code = self.host.compile(name, &digest, bytes, self.cache.as_ref())?;
-        let invalid = |source| SandboxError::Invalid { module: name.to_owned(), source };
-        match self.host.component(&code) {
-            Ok(component) => self.host.link(name, digest, &component),
-            Err(error) => {
-                warn!(module = name, %error, "A module does not fit the pool: it starts slower");
-                let spare = self.spare()?;
-                let code = spare.compile(name, &digest, bytes, self.cache.as_ref())?;
-                spare.link(name, digest, &spare.component(&code).map_err(invalid)?)
-            }
-        }
-    }
-
-    fn spare(&self) -> Result<&Host, SandboxError> {
-        if let Some(spare) = self.spare.get() {
-            return Ok(spare);
-        }
-        let spare = engine::on_demand().and_then(Host::new).map_err(SandboxError::Setup)?;
-        Ok(self.spare.get_or_init(|| spare))
-    }
 }
 
 #[cfg(test)]

@@ -3,19 +3,20 @@
 //!
 //! What grants allow is decided before anything comes here.
 
+mod upload;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use cpe_ports::{BlobStore, CompletedPart, Error, ErrorKind, ObjectAddress, PutOptions, UploadId};
+use cpe_ports::{BlobStore, Error, ObjectAddress, PutOptions};
 use futures::future::join_all;
-use tokio_util::task::TaskTracker;
-use tracing::warn;
 
-use crate::{SandboxError, retry::retrying};
+use self::upload::{Lanes, Upload};
+pub(crate) use self::upload::{Uploads, abort};
+use crate::{SandboxError, host::ReadAhead, retry::retrying};
 
 /// The size of a part, and of what is kept in memory until there is one.
 const PART: usize = 8 << 20;
-const MAX_PARTS: usize = 10_000;
 /// Bytes of finished small objects that wait in memory. What comes on top waits in the store.
 const MAX_HELD: usize = 16 << 20;
 const MAX_OPEN_WRITERS: usize = 8;
@@ -38,11 +39,13 @@ impl From<Error> for StagingError {
 /// The writes of one run.
 pub(crate) struct Staging {
     blobs: Arc<dyn BlobStore>,
-    aborts: TaskTracker,
+    lanes: Lanes,
     writers: BTreeMap<u32, OpenWriter>,
     last_writer: u32,
     effects: Vec<Effect>,
     held: usize,
+    /// Of what is read, the other direction's bound.
+    pub(crate) read_ahead: ReadAhead,
     pub(crate) bytes_read: u64,
     pub(crate) bytes_written: u64,
 }
@@ -62,14 +65,15 @@ struct OpenWriter {
 }
 
 impl Staging {
-    pub(crate) fn new(blobs: Arc<dyn BlobStore>, aborts: TaskTracker) -> Self {
+    pub(crate) fn new(blobs: Arc<dyn BlobStore>, uploads: Arc<Uploads>) -> Self {
         Self {
+            lanes: Lanes::new(Arc::clone(&blobs), uploads),
             blobs,
-            aborts,
             writers: BTreeMap::new(),
             last_writer: 0,
             effects: Vec::new(),
             held: 0,
+            read_ahead: ReadAhead::default(),
             bytes_read: 0,
             bytes_written: 0,
         }
@@ -94,10 +98,17 @@ impl Staging {
             return Err(StagingError::TooMuch("the writer is finished"));
         };
         self.bytes_written = self.bytes_written.saturating_add(bytes.len() as u64);
-        writer.buffer.extend_from_slice(bytes);
-        while writer.buffer.len() > PART {
-            let part = writer.buffer.split_to(PART).freeze();
-            writer.upload(part, &self.blobs, &self.aborts).await?;
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            if writer.buffer.len() >= PART {
+                // More follows, so the next part will need its whole room.
+                let full = std::mem::replace(&mut writer.buffer, BytesMut::with_capacity(PART));
+                writer.upload(full.freeze(), &self.lanes).await?;
+            }
+            let room = PART.saturating_sub(writer.buffer.len()).min(bytes.len());
+            let (now, later) = bytes.split_at(room);
+            writer.buffer.extend_from_slice(now);
+            bytes = later;
         }
         Ok(())
     }
@@ -112,10 +123,14 @@ impl Staging {
             return self.push(Effect::Put { at: writer.at, body, options: writer.options });
         }
         if !body.is_empty() || writer.upload.is_none() {
-            writer.upload(body, &self.blobs, &self.aborts).await?;
+            writer.upload(body, &self.lanes).await?;
         }
         match writer.upload.take() {
-            Some(upload) => self.push(Effect::Complete(upload)),
+            Some(mut upload) => {
+                // The guest hears of it while it can still do something about it.
+                upload.land().await?;
+                self.push(Effect::Complete(upload))
+            }
             None => Ok(()),
         }
     }
@@ -183,27 +198,12 @@ impl Staging {
 }
 
 impl OpenWriter {
-    async fn upload(
-        &mut self,
-        part: Bytes,
-        blobs: &Arc<dyn BlobStore>,
-        aborts: &TaskTracker,
-    ) -> Result<(), StagingError> {
+    async fn upload(&mut self, part: Bytes, lanes: &Lanes) -> Result<(), StagingError> {
         let upload = match &mut self.upload {
             Some(upload) => upload,
-            slot => {
-                let (at, options) = (&self.at, &self.options);
-                let id = retrying(|| blobs.create_upload(at, options.clone())).await?;
-                slot.insert(Upload {
-                    at: at.clone(),
-                    id,
-                    parts: Vec::new(),
-                    size: 0,
-                    guard: Some((Arc::clone(blobs), aborts.clone())),
-                })
-            }
+            none => none.insert(Upload::create(lanes, &self.at, &self.options).await?),
         };
-        upload.add(part, &**blobs).await
+        upload.add(part).await
     }
 }
 
@@ -221,82 +221,10 @@ impl Effect {
             Self::Put { at, body, options } => {
                 retrying(|| blobs.put(&at, body.clone(), options.clone())).await.map(drop)
             }
-            Self::Complete(upload) => upload.complete(blobs).await,
+            Self::Complete(upload) => upload.complete().await,
             Self::Copy { from, to } => retrying(|| blobs.copy(&from, &to)).await.map(drop),
             Self::Delete { at } => retrying(|| blobs.delete(&at)).await,
         }
-    }
-}
-
-/// A multipart upload. Dropped before it is complete, it is aborted in the background.
-struct Upload {
-    at: ObjectAddress,
-    id: UploadId,
-    parts: Vec<CompletedPart>,
-    size: u64,
-    guard: Option<(Arc<dyn BlobStore>, TaskTracker)>,
-}
-
-impl Upload {
-    async fn add(&mut self, part: Bytes, blobs: &dyn BlobStore) -> Result<(), StagingError> {
-        if self.parts.len() >= MAX_PARTS {
-            return Err(StagingError::TooMuch("an object may have at most 80,000 MiB"));
-        }
-        let number = u32::try_from(self.parts.len() + 1).unwrap_or(u32::MAX);
-        let (at, id) = (&self.at, &self.id);
-        let done = retrying(|| blobs.upload_part(at, id, number, part.clone())).await?;
-        self.size = self.size.saturating_add(part.len() as u64);
-        self.parts.push(done);
-        Ok(())
-    }
-
-    async fn complete(mut self, blobs: &dyn BlobStore) -> Result<(), Error> {
-        let mut tries = 0;
-        let answer = retrying(|| {
-            tries += 1;
-            blobs.complete_upload(&self.at, &self.id, self.parts.clone())
-        })
-        .await;
-        match answer {
-            Ok(_) => {}
-            // The first try may have been heard although its answer was not.
-            Err(error) if tries > 1 && error.kind() == ErrorKind::NotFound => {
-                let there = retrying(|| blobs.head(&self.at)).await;
-                if !there.is_ok_and(|meta| meta.size == self.size) {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        self.guard = None;
-        Ok(())
-    }
-
-    async fn abort(mut self) {
-        if let Some((blobs, _)) = self.guard.take() {
-            abort(&*blobs, &self.at, &self.id).await;
-        }
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let Some((blobs, aborts)) = self.guard.take() else { return };
-        let (at, id) = (self.at.clone(), self.id.clone());
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
-                aborts.spawn_on(async move { abort(&*blobs, &at, &id).await }, &runtime);
-            }
-            Err(_) => warn!(%at, "An unfinished upload is left behind: no runtime to abort it"),
-        }
-    }
-}
-
-async fn abort(blobs: &dyn BlobStore, at: &ObjectAddress, id: &UploadId) {
-    match retrying(|| blobs.abort_upload(at, id)).await {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => warn!(%at, %error, "An unfinished upload could not be aborted"),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cpe_ports::BlobStore;
-use tokio_util::task::TaskTracker;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -12,7 +11,7 @@ use crate::{
     guest_log::GuestLog,
     host::{ContextView, HeartbeatView, ObjectStoreView},
     limiter::Limiter,
-    staging::Staging,
+    staging::{Staging, Uploads},
     wasi,
 };
 
@@ -33,7 +32,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(invocation: Invocation, aborts: TaskTracker) -> Self {
+    pub(crate) fn new(invocation: Invocation, uploads: Arc<Uploads>) -> Self {
         let Invocation { context, limits, grants, blobs, beats, clock } = invocation;
         let context = Arc::new(context);
         let log = GuestLog::new(Arc::clone(&context), &limits);
@@ -44,7 +43,7 @@ impl State {
             deadline: u64::try_from(deadline).unwrap_or_default(),
             wasi: wasi::context(&log),
             limiter: Limiter::new(limits.memory),
-            staging: Staging::new(Arc::clone(&blobs), aborts),
+            staging: Staging::new(Arc::clone(&blobs), uploads),
             context,
             grants,
             blobs,

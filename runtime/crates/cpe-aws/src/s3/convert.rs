@@ -7,11 +7,13 @@ use aws_sdk_s3::{
         get_object::GetObjectOutput, head_object::HeadObjectOutput,
         list_objects_v2::ListObjectsV2Output,
     },
-    types::Object,
+    types::{ChecksumType, Object},
 };
 use aws_smithy_types::DateTime;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use cpe_ports::{
-    ByteRange, ByteStream, Error, ErrorKind, GetObject, ListPage, ObjectAddress, ObjectMeta,
+    ByteRange, ByteStream, Checksum, ChecksumAlgorithm, Error, ErrorKind, GetObject, ListPage,
+    ObjectAddress, ObjectMeta,
 };
 use cpe_swf::Timestamp;
 use futures::stream;
@@ -54,6 +56,7 @@ pub(super) fn head_meta(answer: HeadObjectOutput) -> ObjectMeta {
 
 pub(super) fn object(at: &ObjectAddress, answer: GetObjectOutput) -> GetObject {
     let whole = answer.content_range.as_deref().and_then(whole_size);
+    let checksum = answer.content_range.is_none().then(|| checksum(&answer)).flatten();
     let meta = ObjectMeta {
         size: whole.unwrap_or_else(|| size(answer.content_length)),
         etag: answer.e_tag.unwrap_or_default(),
@@ -61,7 +64,7 @@ pub(super) fn object(at: &ObjectAddress, answer: GetObjectOutput) -> GetObject {
         last_modified: timestamp(answer.last_modified),
         metadata: answer.metadata.unwrap_or_default().into_iter().collect(),
     };
-    GetObject { meta, body: body(at, answer.body) }
+    GetObject { meta, body: body(at, answer.body), checksum }
 }
 
 pub(super) fn page(answer: ListObjectsV2Output) -> ListPage {
@@ -80,11 +83,32 @@ pub(super) fn page(answer: ListObjectsV2Output) -> ListPage {
     }
 }
 
+/// What the store says of the whole object's bytes. One of a multipart upload's parts' checksums
+/// says nothing of the bytes themselves.
+fn checksum(answer: &GetObjectOutput) -> Option<Checksum> {
+    if answer.checksum_type == Some(ChecksumType::Composite) {
+        return None;
+    }
+    let parse = |algorithm, value: &Option<String>| {
+        Checksum::from_bytes(algorithm, &BASE64.decode(value.as_deref()?).ok()?)
+    };
+    parse(ChecksumAlgorithm::Crc64Nvme, &answer.checksum_crc64_nvme)
+        .or_else(|| parse(ChecksumAlgorithm::Crc32, &answer.checksum_crc32))
+        .or_else(|| parse(ChecksumAlgorithm::Crc32c, &answer.checksum_crc32_c))
+}
+
 fn body(at: &ObjectAddress, body: aws_smithy_types::byte_stream::ByteStream) -> ByteStream {
     let at = at.clone();
     Box::pin(stream::try_unfold((body, at), |(mut body, at)| async move {
         match body.try_next().await {
             Ok(piece) => Ok(piece.map(|piece| (piece, (body, at)))),
+            // The SDK says so after the last byte, and asking for the rest would hide it.
+            Err(error) if error_text(&error).contains("checksum mismatch") => Err(Error::new(
+                ErrorKind::Broken,
+                format!("the body of {at} is not what its checksum was made of"),
+            )
+            .with_code("ChecksumMismatch")
+            .with_source(error)),
             Err(error) => Err(Error::new(
                 ErrorKind::Unavailable,
                 format!("the body of {at} ended before its end"),
@@ -92,6 +116,12 @@ fn body(at: &ObjectAddress, body: aws_smithy_types::byte_stream::ByteStream) -> 
             .with_source(error)),
         }
     }))
+}
+
+/// An error and its causes.
+fn error_text(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")).to_lowercase()
 }
 
 /// The size of the whole object, out of `bytes 0-9/1234`.

@@ -55,6 +55,50 @@ async fn a_body_that_breaks_off_says_so() {
 }
 
 #[tokio::test]
+async fn the_rest_of_a_body_is_asked_for_if_the_object_is_the_same() {
+    let answer = Answer(206, vec![("etag", "\"e\"".to_owned())], "cd".to_owned());
+    let fake = Fake::start([answer, fault(412, "PreconditionFailed")]).await;
+    let range = Some(ByteRange::From { first: 2, last: None });
+    fake.s3().get_matching(&at("a"), range, "\"e\"").await.unwrap();
+    let error = fake.s3().get_matching(&at("a"), range, "\"e\"").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    for asked in fake.asked() {
+        assert_eq!((asked.header("if-match"), asked.header("range")), ("\"e\"", "bytes=2-"));
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_says_of_all_bytes_is_passed_on_and_compared() {
+    let sums = |value: &str, kind: &str| {
+        let headers = vec![
+            ("etag", "\"e\"".to_owned()),
+            ("x-amz-checksum-crc32", value.to_owned()),
+            ("x-amz-checksum-type", kind.to_owned()),
+        ];
+        Answer(200, headers, "hello".to_owned())
+    };
+    let answers = [
+        sums("NhCmhg==", "FULL_OBJECT"),
+        sums("AAAAAA==", "FULL_OBJECT"),
+        sums("AAAAAA==-2", "COMPOSITE"),
+    ];
+    let fake = Fake::start(answers).await;
+    let object = fake.s3().get(&at("a"), None).await.unwrap();
+    let crc = cpe_ports::Checksum::of(cpe_ports::ChecksumAlgorithm::Crc32, b"hello");
+    assert_eq!(object.checksum, Some(crc));
+    object.body.try_collect::<Vec<_>>().await.unwrap();
+
+    let wrong = fake.s3().get(&at("a"), None).await.unwrap();
+    let error = wrong.body.try_collect::<Vec<_>>().await.unwrap_err();
+    // Not what would be worth asking for again from where it ended.
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Broken, Some("ChecksumMismatch")));
+
+    let parts = fake.s3().get(&at("a"), None).await.unwrap();
+    assert_eq!(parts.checksum, None);
+    parts.body.try_collect::<Vec<_>>().await.unwrap();
+}
+
+#[tokio::test]
 async fn puts_with_all_options() {
     let fake = Fake::start([tagged(), tagged()]).await;
     let options = PutOptions {

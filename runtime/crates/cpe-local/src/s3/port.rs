@@ -1,20 +1,22 @@
 //! The object store as the port of the core: no HTTP, the same answers.
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use cpe_ports::{
-    BlobStore, ByteRange, CompletedPart, Error, ErrorKind, GetObject, ListObjects, ListPage,
-    ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+    BlobStore, ByteRange, ChecksumAlgorithm, CompletedPart, Error, ErrorKind, GetObject,
+    ListObjects, ListPage, ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
 };
 use cpe_swf::Timestamp;
 use futures::{StreamExt, stream};
 
 use super::{
-    checksums::{Algorithm, ChecksumKind, ChecksumPlan},
+    checksums::{Algorithm, Checksum, ChecksumKind, ChecksumPlan},
     error::StoreError,
     index::{Complete, ListedPart},
     model::{
-        Encryption, EntityTag, Entry, Headers, ListQuery, Object, ReadConditions, WriteCondition,
+        Encryption, EntityTag, EntityTags, Entry, Headers, ListQuery, Object, ReadConditions,
+        WriteCondition,
     },
     objects::{Copy, DEFAULT_REGION, Objects, Put},
     receive::{Announced, BodyStream, Incoming},
@@ -33,9 +35,17 @@ impl BlobStore for Objects {
     }
 
     async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
-        let got = Objects::get(self, at, range.into(), ReadConditions::default()).await?;
-        let body = got.body.map(|piece| piece.map_err(|error| StoreError::Disk(error).into()));
-        Ok(GetObject { meta: meta_of(got.found.object), body: body.boxed() })
+        read(self, at, range, ReadConditions::default()).await
+    }
+
+    async fn get_matching(
+        &self,
+        at: &ObjectAddress,
+        range: Option<ByteRange>,
+        etag: &str,
+    ) -> Result<GetObject, Error> {
+        let matches = Some(EntityTags::One(EntityTag::parse(etag)));
+        read(self, at, range, ReadConditions { matches, ..ReadConditions::default() }).await
     }
 
     async fn put(
@@ -155,6 +165,30 @@ impl BlobStore for Objects {
             .collect();
         Ok(ListPage { objects, truncated: page.truncated })
     }
+}
+
+async fn read(
+    objects: &Objects,
+    at: &ObjectAddress,
+    range: Option<ByteRange>,
+    conditions: ReadConditions,
+) -> Result<GetObject, Error> {
+    let got = Objects::get(objects, at, range.into(), conditions).await?;
+    let object = got.found.object;
+    let checksum = object.checksum.as_ref().filter(|_| range.is_none()).and_then(port_checksum);
+    let body = got.body.map(|piece| piece.map_err(|error| StoreError::Disk(error).into()));
+    Ok(GetObject { meta: meta_of(object), body: body.boxed(), checksum })
+}
+
+/// As the port has it, if it is of the whole object and of a kind that the port knows.
+fn port_checksum(checksum: &Checksum) -> Option<cpe_ports::Checksum> {
+    let algorithm = match (checksum.kind, checksum.algorithm) {
+        (ChecksumKind::Composite, _) | (_, Algorithm::Sha1 | Algorithm::Sha256) => return None,
+        (ChecksumKind::FullObject, Algorithm::Crc32) => ChecksumAlgorithm::Crc32,
+        (ChecksumKind::FullObject, Algorithm::Crc32c) => ChecksumAlgorithm::Crc32c,
+        (ChecksumKind::FullObject, Algorithm::Crc64nvme) => ChecksumAlgorithm::Crc64Nvme,
+    };
+    cpe_ports::Checksum::from_bytes(algorithm, &BASE64.decode(&checksum.value).ok()?)
 }
 
 fn meta_of(object: Object) -> ObjectMeta {

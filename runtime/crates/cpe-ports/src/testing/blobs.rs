@@ -14,9 +14,12 @@ use bytes::Bytes;
 use cpe_swf::Timestamp;
 use futures::{StreamExt, stream};
 
+use tokio::sync::Semaphore;
+
 use crate::{
-    BlobStore, ByteRange, Clock, CompletedPart, Error, ErrorKind, GetObject, ListObjects, ListPage,
-    ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+    BlobStore, ByteRange, Checksum, ChecksumAlgorithm, Clock, CompletedPart, Error, ErrorKind,
+    GetObject, ListObjects, ListPage, ObjectAddress, ObjectMeta, PutCondition, PutOptions,
+    UploadId,
 };
 
 /// S3's least size of a part that is not the last.
@@ -31,6 +34,19 @@ const PIECE: usize = 64 << 10;
 pub struct MemoryBlobs {
     state: Arc<Mutex<State>>,
     clock: Option<Arc<dyn Clock>>,
+    /// Parts go through one by one, as a test lets them; freely if there is none.
+    gate: Option<Arc<Semaphore>>,
+}
+
+/// What happens to the next bodies that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFault {
+    /// The connection breaks after so many bytes.
+    Breaks(usize),
+    /// The body ends after so many bytes, as if it were whole.
+    EndsEarly(usize),
+    /// A bit of the last byte is another one.
+    Corrupted,
 }
 
 #[derive(Default)]
@@ -39,8 +55,11 @@ struct State {
     uploads: BTreeMap<u64, Upload>,
     last_upload: u64,
     failures: VecDeque<ErrorKind>,
+    faults: VecDeque<BodyFault>,
     calls: Vec<String>,
     stalled: bool,
+    parts_now: usize,
+    parts_at_most: usize,
 }
 
 #[derive(Clone)]
@@ -109,6 +128,24 @@ impl MemoryBlobs {
         self.lock().failures.extend(std::iter::repeat_n(kind, times));
     }
 
+    /// The next `times` bodies that are read come like this.
+    pub fn fault_bodies(&self, times: usize, fault: BodyFault) {
+        self.lock().faults.extend(std::iter::repeat_n(fault, times));
+    }
+
+    /// Holds every part back until the semaphore has a permit for it, which it then keeps.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<Semaphore>) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// How many parts are on their way now, and how many were at most at a time.
+    pub fn parts_in_flight(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.parts_now, state.parts_at_most)
+    }
+
     /// From now on, the bodies of objects never arrive.
     pub fn stall(&self) {
         self.lock().stalled = true;
@@ -135,6 +172,44 @@ impl MemoryBlobs {
 
     fn now(&self) -> Timestamp {
         self.clock.as_ref().map_or(Timestamp::from_millis(0), |clock| clock.now())
+    }
+}
+
+impl BodyFault {
+    fn applied(self, body: Bytes) -> (Bytes, Option<Error>) {
+        match self {
+            Self::EndsEarly(after) => (body.slice(..after.min(body.len())), None),
+            Self::Breaks(after) if after >= body.len() => (body, None),
+            Self::Breaks(after) => {
+                let error = Error::new(ErrorKind::Unavailable, "connection reset");
+                (body.slice(..after), Some(error))
+            }
+            Self::Corrupted => {
+                let mut bytes = body.to_vec();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                }
+                (bytes.into(), None)
+            }
+        }
+    }
+}
+
+/// Counts a part as long as it is on its way.
+struct InFlight<'a>(&'a MemoryBlobs);
+
+impl<'a> InFlight<'a> {
+    fn enter(blobs: &'a MemoryBlobs) -> Self {
+        let mut state = blobs.lock();
+        state.parts_now += 1;
+        state.parts_at_most = state.parts_at_most.max(state.parts_now);
+        Self(blobs)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.lock().parts_now -= 1;
     }
 }
 
@@ -185,22 +260,30 @@ impl BlobStore for MemoryBlobs {
     }
 
     async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
-        let (object, stalled) = {
+        let (object, stalled, fault) = {
             let mut state = self.begin("get", &at.bucket, &at.key)?;
-            (state.object(at)?.clone(), state.stalled)
+            (state.object(at)?.clone(), state.stalled, state.faults.pop_front())
         };
+        let checksum =
+            (range.is_none()).then(|| Checksum::of(ChecksumAlgorithm::Crc64Nvme, &object.body));
         if stalled {
-            return Ok(GetObject { meta: object.meta, body: stream::pending().boxed() });
+            let body = stream::pending().boxed();
+            return Ok(GetObject { meta: object.meta, body, checksum });
         }
         let body = match range {
             None => object.body,
             Some(range) => slice(&object.body, range)?,
         };
+        let (body, error) = match fault {
+            None => (body, None),
+            Some(fault) => fault.applied(body),
+        };
         let pieces = stream::unfold(body, |mut rest| async move {
             let piece = rest.split_to(rest.len().min(PIECE));
             (!piece.is_empty()).then_some((Ok(piece), rest))
         });
-        Ok(GetObject { meta: object.meta, body: pieces.boxed() })
+        let body = pieces.chain(stream::iter(error.map(Err))).boxed();
+        Ok(GetObject { meta: object.meta, body, checksum })
     }
 
     async fn put(
@@ -248,6 +331,12 @@ impl BlobStore for MemoryBlobs {
         number: u32,
         body: Bytes,
     ) -> Result<CompletedPart, Error> {
+        let _in_flight = InFlight::enter(self);
+        if let Some(gate) = &self.gate
+            && let Ok(permit) = gate.acquire().await
+        {
+            permit.forget();
+        }
         let mut state = self.begin("upload-part", &at.bucket, &at.key)?;
         if !(1..=MAX_PARTS).contains(&number) {
             return Err(refused("InvalidArgument", "part numbers are 1 to 10,000"));

@@ -2,6 +2,7 @@
 //!
 //! Reads go to the store at once; writes are staged and wait for the activity's success.
 
+mod body;
 mod reader;
 mod writer;
 
@@ -12,6 +13,7 @@ use cpe_ports::{
 };
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 
+pub(crate) use self::body::ReadAhead;
 #[expect(unreachable_pub, reason = "the bindings re-export them")]
 pub use self::{reader::Reader, writer::Writer};
 use super::bindings::cpe::activity::object_store as wit;
@@ -148,8 +150,11 @@ impl wit::HostBucket for ObjectStoreView<'_> {
     ) -> Result<Resource<Reader>, CallError> {
         let at = self.address(&this, key, Verb::Read)?;
         let range = range.map(byte_range).transpose()?;
+        let share = self.staging.read_ahead.share().ok_or_else(|| {
+            wit::Error::Unavailable("at most 64 readers may be open at a time".to_owned())
+        })?;
         let object = retrying(|| self.blobs.get(&at, range)).await?;
-        Ok(self.table.push(Reader::new(at, range, object))?)
+        Ok(self.table.push(Reader::new(self.blobs, at, range, object, share))?)
     }
 
     async fn put(

@@ -4,7 +4,7 @@ use cpe_ports::{SystemClock, testing::MemoryBlobs};
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{Access, Beats, BucketGrant, Directive, Grants, TaskContext, test_guests};
+use crate::{Access, Beats, BucketGrant, Digest, Directive, Grants, TaskContext, test_guests};
 
 /// Counts beats, and asks to cancel at the third.
 #[derive(Debug, Default)]
@@ -292,4 +292,15 @@ async fn a_module_too_large_for_the_pool_runs_all_the_same() {
         .replace("(memory (export", "(table 200000 funcref) (memory (export");
     let module = sandbox.load("large", test_guests::component(&core, "activity")).await;
     assert!(module.is_ok(), "{module:?}");
+}
+
+#[tokio::test]
+async fn a_busy_guest_is_interrupted_also_after_a_long_pause() {
+    let mut scene = Scene::new().await;
+    scene.limits.cpu = Duration::from_millis(20);
+    for _ in 0..2 {
+        scene.check("l", expect!["cpe.limit.cpu: the activity used up its 20ms of CPU time"]).await;
+        // The clock of the epochs stops meanwhile.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

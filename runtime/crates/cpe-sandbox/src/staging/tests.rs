@@ -1,4 +1,6 @@
-use cpe_ports::testing::MemoryBlobs;
+use cpe_ports::{ErrorKind, testing::MemoryBlobs};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 
@@ -8,9 +10,14 @@ fn at(key: &str) -> ObjectAddress {
 
 fn staging() -> (MemoryBlobs, Staging, TaskTracker) {
     let blobs = MemoryBlobs::with_buckets(["media"]);
-    let aborts = TaskTracker::new();
-    let staging = Staging::new(Arc::new(blobs.clone()), aborts.clone());
+    let (staging, aborts) = staging_over(&blobs);
     (blobs, staging, aborts)
+}
+
+fn staging_over(blobs: &MemoryBlobs) -> (Staging, TaskTracker) {
+    let uploads = Arc::new(Uploads::default());
+    let background = uploads.background.clone();
+    (Staging::new(Arc::new(blobs.clone()), uploads), background)
 }
 
 async fn put(staging: &mut Staging, key: &str, mib: usize) {
@@ -105,4 +112,55 @@ async fn writers_are_limited_and_end_once() {
     staging.finish(writers[1]).await.unwrap();
     assert!(staging.finish(writers[1]).await.is_err());
     assert!(staging.write(writers[1], b"x").await.is_err());
+}
+
+#[tokio::test]
+async fn parts_go_side_by_side_and_hold_the_guest_back() {
+    let gate = Arc::new(Semaphore::new(0));
+    let blobs = MemoryBlobs::with_buckets(["media"]).with_gate(Arc::clone(&gate));
+    let (mut staging, _) = staging_over(&blobs);
+    let writer = staging.open(at("large"), PutOptions::default()).unwrap();
+    let body: Vec<u8> = (0..50 << 20).map(|n: u32| (n >> 16) as u8).collect();
+    let mut pieces = body.chunks(1 << 20);
+    // Four parts of 8 MiB are on their way and a fifth is full: the next byte has to wait.
+    for piece in pieces.by_ref().take(40) {
+        staging.write(writer, piece).await.unwrap();
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(blobs.parts_in_flight(), (4, 4));
+    let next = pieces.next().unwrap();
+    {
+        let mut waiting = std::pin::pin!(staging.write(writer, next));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(futures::poll!(&mut waiting).is_pending());
+        gate.add_permits(1);
+        waiting.await.unwrap();
+    }
+    gate.add_permits(100);
+    for piece in pieces {
+        staging.write(writer, piece).await.unwrap();
+    }
+    staging.finish(writer).await.unwrap();
+    staging.commit().await.unwrap();
+    assert_eq!(blobs.parts_in_flight().1, 4);
+    assert!(blobs.body("media", "large").unwrap() == body, "in their order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_fails_for_good_is_told_to_the_guest() {
+    let (blobs, mut staging, aborts) = staging();
+    let writer = staging.open(at("large"), PutOptions::default()).unwrap();
+    staging.write(writer, &vec![0; 8 << 20]).await.unwrap();
+    blobs.fail_next(2, ErrorKind::Unavailable);
+    staging.write(writer, &[1]).await.expect("tried again");
+    blobs.fail_next(1, ErrorKind::Refused);
+    let failed = async {
+        staging.write(writer, &vec![0; 16 << 20]).await?;
+        staging.finish(writer).await
+    };
+    assert!(matches!(failed.await, Err(StagingError::Store(_))));
+    drop(staging);
+    aborts.close();
+    aborts.wait().await;
+    assert_eq!((blobs.keys("media").len(), blobs.open_uploads()), (0, 0));
 }

@@ -1,9 +1,5 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use bytes::Bytes;
-use cpe_ports::{GetObject, testing::MemoryBlobs};
-use futures::{StreamExt, TryStreamExt, stream};
-use tokio_util::task::TaskTracker;
+use cpe_ports::testing::{BodyFault, MemoryBlobs};
+use futures::StreamExt;
 
 use super::{wit::HostBucket as _, wit::HostReader as _, wit::HostWriter as _, *};
 use crate::{Access, BucketGrant};
@@ -23,7 +19,7 @@ impl Scene {
             access: Access::ReadWrite,
         };
         Self {
-            staging: Staging::new(Arc::clone(&blobs), TaskTracker::new()),
+            staging: Staging::new(Arc::clone(&blobs), Arc::default()),
             grants: Grants { s3: vec![all] },
             table: ResourceTable::new(),
             blobs,
@@ -163,26 +159,130 @@ async fn too_many_handles_are_refused_and_not_a_trap() {
     assert!(error.contains("too many handles"), "{error}");
 }
 
-/// Breaks off every body after three bytes.
+fn numbered(blobs: &MemoryBlobs, size: usize) -> String {
+    let body: String =
+        (0..).flat_map(|n: u32| format!("{n} ").into_bytes()).map(char::from).take(size).collect();
+    blobs.insert("media", "a", body.clone());
+    body
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_connection_is_made_again_where_it_broke() {
+    let blobs = memory(&[]);
+    let body = numbered(&blobs, 1_000_000);
+    for fault in [BodyFault::Breaks(3), BodyFault::EndsEarly(200_000), BodyFault::Breaks(0)] {
+        blobs.take_calls();
+        blobs.fault_bodies(4, fault);
+        let mut scene = Scene::new(Arc::clone(&blobs) as Arc<dyn BlobStore>);
+        assert!(scene.read("a", None).await.unwrap() == body, "{fault:?}");
+        assert_eq!(blobs.take_calls().len(), 5);
+        blobs.fault_bodies(2, fault);
+        let part = wit::ByteRange::Inclusive((200_002, 600_006));
+        assert!(scene.read("a", Some(part)).await.unwrap() == body[200_002..600_007], "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_again_and_again_is_given_up_unless_it_gets_further() {
+    let blobs = memory(&[]);
+    numbered(&blobs, 10 << 20);
+    blobs.fault_bodies(6, BodyFault::Breaks(3));
+    let mut scene = Scene::new(Arc::clone(&blobs) as Arc<dyn BlobStore>);
+    let error = scene.read("a", None).await.unwrap_err();
+    assert!(error.contains("Unavailable"), "{error}");
+    blobs.fault_bodies(9, BodyFault::Breaks(1 << 20));
+    assert_eq!(scene.read("a", None).await.unwrap().len(), 10 << 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_changes_while_it_is_read_is_an_error() {
+    let blobs = memory(&[]);
+    numbered(&blobs, 1_000_000);
+    blobs.fault_bodies(1, BodyFault::Breaks(100));
+    let mut scene = Scene::new(Arc::clone(&blobs) as Arc<dyn BlobStore>);
+    let bucket = scene.bucket().await;
+    let reader = scene.view().get(bucket, "a".to_owned(), None).await.map_err(shown).unwrap();
+    blobs.insert("media", "a", "something else".repeat(100_000));
+    let mut read = async || {
+        let this = Resource::new_borrow(reader.rep());
+        scene.view().read(this, 1000).await.map_err(shown)
+    };
+    assert_eq!(read().await.unwrap().len(), 100, "what came before is of the old one");
+    assert!(read().await.unwrap_err().contains("Changed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_do_not_match_the_checksum_are_no_end() {
+    let blobs = memory(&[]);
+    numbered(&blobs, 1_000_000);
+    let mut scene = Scene::new(Arc::clone(&blobs) as Arc<dyn BlobStore>);
+    blobs.fault_bodies(1, BodyFault::Corrupted);
+    let error = scene.read("a", None).await.unwrap_err();
+    assert!(error.contains("ChecksumMismatch"), "{error}");
+    // Checked over the break.
+    blobs.fault_bodies(1, BodyFault::Breaks(400_000));
+    blobs.fault_bodies(1, BodyFault::Corrupted);
+    let error = scene.read("a", None).await.unwrap_err();
+    assert!(error.contains("ChecksumMismatch"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_guest_does_not_read_is_not_fetched() {
+    let blobs = memory(&[]);
+    numbered(&blobs, 32 << 20);
+    let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counting = Counting { blobs: (*blobs).clone(), taken: Arc::clone(&taken) };
+    let mut scene = Scene::new(Arc::new(counting));
+    let bucket = scene.bucket().await;
+    let reader = scene.view().get(bucket, "a".to_owned(), None).await.map_err(shown).unwrap();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let ahead = taken.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((1 << 20..5 << 20).contains(&ahead), "{ahead}");
+    let this = Resource::new_borrow(reader.rep());
+    let bytes = scene.view().read(this, u32::MAX).await.map_err(shown).unwrap();
+    assert_eq!(bytes.len(), 1 << 20, "what has come is given at once");
+}
+
+#[tokio::test]
+async fn readers_are_limited() {
+    let mut scene = Scene::new(memory(&[("a", "x")]));
+    let mut readers = Vec::new();
+    for _ in 0..64 {
+        let bucket = scene.bucket().await;
+        readers.push(scene.view().get(bucket, "a".to_owned(), None).await.map_err(shown).unwrap());
+    }
+    let bucket = scene.bucket().await;
+    let error = scene.view().get(bucket, "a".to_owned(), None).await.map(drop).map_err(shown);
+    assert!(error.unwrap_err().contains("64 readers"));
+    wit::HostReader::drop(&mut scene.view(), readers.pop().unwrap()).await.unwrap();
+    assert_eq!(scene.read("a", None).await.unwrap(), "x");
+}
+
+/// Counts the bytes that are taken from its bodies.
 #[derive(Debug)]
-struct Breaking {
+struct Counting {
     blobs: MemoryBlobs,
-    gets: AtomicUsize,
+    taken: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 #[async_trait::async_trait]
-impl BlobStore for Breaking {
-    async fn get(&self, at: &ObjectAddress, range: Option<ByteRange>) -> Result<GetObject, Error> {
-        self.gets.fetch_add(1, Ordering::Relaxed);
-        let object = self.blobs.get(at, range).await?;
-        let body: Vec<Bytes> = object.body.try_collect().await?;
-        let body = Bytes::from(body.concat());
-        let broken = Error::new(ErrorKind::Unavailable, "connection reset");
-        let mut items = vec![Ok(body.slice(..body.len().min(3)))];
-        if body.len() > 3 {
-            items.push(Err(broken));
-        }
-        Ok(GetObject { meta: object.meta, body: stream::iter(items).boxed() })
+impl BlobStore for Counting {
+    async fn get(
+        &self,
+        at: &ObjectAddress,
+        range: Option<ByteRange>,
+    ) -> Result<cpe_ports::GetObject, Error> {
+        let mut object = self.blobs.get(at, range).await?;
+        let taken = Arc::clone(&self.taken);
+        let counted = object.body.map(move |piece| {
+            let bytes = piece.as_ref().map_or(0, bytes::Bytes::len);
+            taken.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+            piece
+        });
+        object.body = counted.boxed();
+        Ok(object)
     }
 
     async fn head(&self, at: &ObjectAddress) -> Result<ObjectMeta, Error> {
@@ -190,11 +290,16 @@ impl BlobStore for Breaking {
     }
 
     async fn create_bucket(&self, _: &str) -> Result<(), Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
-    async fn put(&self, _: &ObjectAddress, _: Bytes, _: PutOptions) -> Result<String, Error> {
-        unreachable!("these tests do not go so far")
+    async fn put(
+        &self,
+        _: &ObjectAddress,
+        _: bytes::Bytes,
+        _: PutOptions,
+    ) -> Result<String, Error> {
+        unreachable!("these tests only read")
     }
 
     async fn create_upload(
@@ -202,7 +307,7 @@ impl BlobStore for Breaking {
         _: &ObjectAddress,
         _: PutOptions,
     ) -> Result<cpe_ports::UploadId, Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
     async fn upload_part(
@@ -210,9 +315,9 @@ impl BlobStore for Breaking {
         _: &ObjectAddress,
         _: &cpe_ports::UploadId,
         _: u32,
-        _: Bytes,
+        _: bytes::Bytes,
     ) -> Result<cpe_ports::CompletedPart, Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
     async fn complete_upload(
@@ -221,34 +326,22 @@ impl BlobStore for Breaking {
         _: &cpe_ports::UploadId,
         _: Vec<cpe_ports::CompletedPart>,
     ) -> Result<String, Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
     async fn abort_upload(&self, _: &ObjectAddress, _: &cpe_ports::UploadId) -> Result<(), Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
     async fn copy(&self, _: &ObjectAddress, _: &ObjectAddress) -> Result<String, Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
     async fn delete(&self, _: &ObjectAddress) -> Result<(), Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
 
     async fn list(&self, _: ListObjects) -> Result<cpe_ports::ListPage, Error> {
-        unreachable!("these tests do not go so far")
+        unreachable!("these tests only read")
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_broken_connection_is_made_again_where_it_broke() {
-    let blobs = MemoryBlobs::default();
-    blobs.insert("media", "a", "0123456789");
-    let breaking = Arc::new(Breaking { blobs, gets: AtomicUsize::new(0) });
-    let mut scene = Scene::new(Arc::clone(&breaking) as Arc<dyn BlobStore>);
-    assert_eq!(scene.read("a", None).await.unwrap(), "0123456789");
-    assert_eq!(breaking.gets.load(Ordering::Relaxed), 4);
-    let part = wit::ByteRange::Inclusive((2, 6));
-    assert_eq!(scene.read("a", Some(part)).await.unwrap(), "23456");
 }

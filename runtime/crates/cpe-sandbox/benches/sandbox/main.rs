@@ -1,0 +1,56 @@
+//! What the sandbox costs, beside bare wasmtime and native code in the same run.
+//!
+//! `cargo xtask bench sandbox [--quick] [--output json]`
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may panic")]
+#![allow(clippy::indexing_slicing, reason = "the medians index what was just filled")]
+
+mod guests;
+mod noop;
+mod product;
+mod report;
+
+use std::{path::PathBuf, sync::Arc};
+
+use self::{product::Product, report::Report};
+
+const THREADS: u32 = 2;
+
+async fn measure(quick: bool) -> Report {
+    let mut report = Report::default();
+    let workload = component("workload");
+    noop::measure(&component("noop"), quick, &mut report).await;
+    let product = Arc::new(Product::new("workload", &workload, 16).await);
+    guests::host_calls(&product, quick, &mut report).await;
+    guests::computing(&product, quick, &mut report).await;
+    guests::neighbours(&product, quick, &mut report).await;
+    guests::crowd(&workload, quick, &mut report).await;
+    guests::cold(&workload, &mut report).await;
+    report
+}
+
+/// Among what `cargo xtask guests` builds, three folders above this program.
+fn component(name: &str) -> Vec<u8> {
+    let program = std::env::current_exe().unwrap();
+    let folder: PathBuf = program.ancestors().nth(3).unwrap().join("activities");
+    let path = folder.join(name).with_extension("wasm");
+    std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error} (build it with `cargo xtask guests`)", path.display())
+    })
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let (quick, json) = (has("--quick"), has("json"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS as usize)
+        .enable_all()
+        .build()
+        .unwrap();
+    let report = runtime
+        .block_on(async move { tokio::spawn(async move { measure(quick).await }).await.unwrap() });
+    if quick {
+        println!("(quick: shows that everything runs; the figures mean nothing)");
+    }
+    if json { println!("{}", report.json()) } else { print!("{}", report.text()) }
+}
