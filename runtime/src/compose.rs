@@ -3,6 +3,7 @@
 //! `cpe dev`, `cpe run`, the scenario tests and the benches are all composed here, so that what
 //! is tested is what runs.
 
+mod allowances;
 mod clients;
 mod endpoints;
 mod fleet;

@@ -6,6 +6,7 @@
 
 mod context;
 mod heartbeat;
+mod http;
 mod log;
 mod object_store;
 
@@ -15,6 +16,7 @@ pub(crate) use self::{
     bindings::{ActivityPre, exports::cpe::activity::handler::Failure},
     context::ContextView,
     heartbeat::HeartbeatView,
+    http::Http,
     object_store::{ObjectStoreView, ReadAhead},
 };
 use crate::{guest_log::GuestLog, state::State};
@@ -93,6 +95,8 @@ pub(crate) fn offered() -> &'static [&'static str] {
         "wasi:clocks/wall-clock",
         "wasi:filesystem/preopens",
         "wasi:filesystem/types",
+        "wasi:http/outgoing-handler",
+        "wasi:http/types",
         "wasi:io/error",
         "wasi:io/poll",
         "wasi:io/streams",

@@ -112,4 +112,8 @@ pub struct Metering {
     pub bytes_read: u64,
     /// Bytes that the guest wrote to objects.
     pub bytes_written: u64,
+    /// Bytes of the bodies of its HTTP requests.
+    pub http_sent: u64,
+    /// Bytes of the bodies that answered them.
+    pub http_received: u64,
 }

@@ -18,12 +18,15 @@ use wasmtime::Store;
 
 use crate::{
     Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError, UploadJournal,
+    egress::{Connector, SystemResolver},
     error::cut,
     file_kind, host,
+    link::Pre,
     loading::{self, Loader},
     metered::{Exhausted, Metered},
+    program::{self, Program},
     staging::Uploads,
-    state::State,
+    state::{MAX_HANDLES, State},
     trap,
 };
 
@@ -67,6 +70,7 @@ struct Inner {
     loader: Arc<Loader>,
     slots: Semaphore,
     uploads: Arc<Uploads>,
+    connector: Arc<Connector>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -85,6 +89,7 @@ impl Sandbox {
             loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
             uploads: Arc::default(),
+            connector: Arc::new(Connector::new(Arc::new(SystemResolver))),
             config,
         })))
     }
@@ -118,12 +123,13 @@ impl Sandbox {
 
         let _ticking = module.tick();
         let limits = invocation.limits.clone();
-        let mut store = self.store(module, invocation);
+        let mut store = self.store(module, invocation, &input);
         let called = call(&mut store, module, &input, &limits, &mut metering).await;
         let state = store.data_mut();
         metering.peak_memory = state.limiter.peak();
         metering.bytes_read = state.staging.bytes_read;
         metering.bytes_written = state.staging.bytes_written;
+        (metering.http_sent, metering.http_received) = state.http_bytes();
         state.log.finish();
         log(module, &metering, &called);
 
@@ -153,10 +159,16 @@ impl Sandbox {
         let _ = self.0.uploads.journal.set(journal);
     }
 
-    fn store(&self, module: &Module, invocation: Invocation) -> Store<State> {
+    fn store(&self, module: &Module, invocation: Invocation, input: &str) -> Store<State> {
         let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
-        let state = State::new(invocation, Arc::clone(&self.0.uploads));
-        let mut store = Store::new(module.pre().engine(), state);
+        let program = match module.pre() {
+            Pre::Activity(_) => None,
+            Pre::Program(_) => Some(Program::new(input.to_owned(), output)),
+        };
+        let (connector, uploads) = (&self.0.connector, Arc::clone(&self.0.uploads));
+        let mut store =
+            Store::new(module.engine(), State::new(invocation, program, connector, uploads));
+        store.set_max_component_handles(MAX_HANDLES);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
         // Busy guests yield at every tick: their neighbours run, and their time is looked at.
@@ -179,9 +191,18 @@ async fn call(
     let mut cpu = Duration::ZERO;
     let ended = {
         let guest = pin!(async {
-            let activity = module.pre().instantiate_async(&mut *store).await?;
-            instantiated = Some(start.elapsed());
-            activity.cpe_activity_handler().call_run(&mut *store, input).await
+            match module.pre() {
+                Pre::Activity(pre) => {
+                    let activity = pre.instantiate_async(&mut *store).await?;
+                    instantiated = Some(start.elapsed());
+                    activity.cpe_activity_handler().call_run(&mut *store, input).await
+                }
+                Pre::Program(pre) => {
+                    let command = pre.instantiate_async(&mut *store).await?;
+                    instantiated = Some(start.elapsed());
+                    program::ended(command.wasi_cli_run().call_run(&mut *store).await, store)
+                }
+            }
         });
         timeout(limits.wall, Metered::new(guest, limits.cpu, &mut cpu)).await
     };
@@ -220,16 +241,27 @@ fn log(
         peak_memory = metering.peak_memory,
         bytes_read = metering.bytes_read,
         bytes_written = metering.bytes_written,
+        http_sent = metering.http_sent,
+        http_received = metering.http_received,
         "A guest ended"
     );
 }
 
-/// Cuts what a guest says about its failure to what SWF stores.
+/// Reasons of the host's own that a guest may give, because only it knows.
+const GUEST_REASONS: [&str; 5] =
+    ["cpe.canceled", "cpe.bad-input", "cpe.bad-output", "cpe.denied.s3", "cpe.denied.http"];
+
+/// Cuts what a guest says about its failure to what SWF stores, and keeps it from speaking for
+/// the host.
 fn presentable(failure: host::Failure) -> Failure {
     let host::Failure { reason, details, retryable } = failure;
     let mut reason: String = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
     if reason.trim().is_empty() {
         reason = "activity.failed".to_owned();
+    }
+    if reason.trim_start().starts_with("cpe.") && !GUEST_REASONS.contains(&reason.as_str()) {
+        reason = format!("activity.{}", reason.trim_start());
+        cut(&mut reason, MAX_REASON);
     }
     let mut details = details;
     if let Some((end, _)) = details.char_indices().nth(MAX_DETAILS) {

@@ -1,5 +1,7 @@
-//! What a guest has of WASI: clocks, random numbers, and an output that ends in the log. No
-//! directory, no socket, no environment, no argument.
+//! What a guest has of WASI: clocks, random numbers, an output that ends in the log, and the
+//! environment that was granted. No directory, no socket, no argument.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use wasmtime_wasi::{
@@ -8,17 +10,35 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use crate::guest_log::{GuestLog, StdStream};
+use crate::{
+    guest_log::{GuestLog, StdStream},
+    program::Program,
+    secrets::Secrets,
+};
 
 /// Of random bytes, the most that one call gives.
 const MAX_RANDOM: u64 = 1 << 20;
 /// What a guest may write at a time before it asks again.
 const PERMIT: usize = 64 << 10;
 
-pub(crate) fn context(log: &GuestLog) -> WasiCtx {
-    WasiCtxBuilder::new()
-        .stdout(LogStream { log: log.clone(), stream: StdStream::Out })
-        .stderr(LogStream { log: log.clone(), stream: StdStream::Err })
+pub(crate) fn context(
+    log: &GuestLog,
+    program: Option<&Program>,
+    environment: &BTreeMap<String, String>,
+    secrets: &Secrets,
+) -> WasiCtx {
+    let mut wasi = WasiCtxBuilder::new();
+    for (name, value) in environment {
+        wasi.env(name, value);
+    }
+    for (name, placeholder) in secrets.environment() {
+        wasi.env(name, placeholder);
+    }
+    match program {
+        None => wasi.stdout(LogStream { log: log.clone(), stream: StdStream::Out }),
+        Some(program) => wasi.stdin(program.input()).stdout(program.output()),
+    };
+    wasi.stderr(LogStream { log: log.clone(), stream: StdStream::Err })
         .max_random_size(MAX_RANDOM)
         .allow_tcp(false)
         .allow_udp(false)

@@ -56,10 +56,8 @@ impl From<wit::Error> for CallError {
 impl From<ResourceTableError> for CallError {
     fn from(error: ResourceTableError) -> Self {
         match error {
-            ResourceTableError::Full => Self::Guest(wit::Error::Unavailable(
-                "the activity holds too many handles at a time".to_owned(),
-            )),
-            other => Self::Trap(other.into()),
+            // Told as the limit that it is; a guest could do nothing about it.
+            error => Self::Trap(error.into()),
         }
     }
 }

@@ -45,7 +45,10 @@ impl Scene {
         Invocation {
             context: TaskContext { client: "ClientA".to_owned(), ..TaskContext::default() },
             limits: self.limits.clone(),
-            grants: Grants { s3: vec![grant("in/", Access::Read), grant("out/", Access::Write)] },
+            grants: Grants {
+                s3: vec![grant("in/", Access::Read), grant("out/", Access::Write)],
+                ..Grants::default()
+            },
             blobs: Arc::new(self.blobs.clone()),
             beats: Arc::new(ThreeBeats::default()),
             clock: Arc::new(SystemClock),
@@ -242,12 +245,12 @@ async fn what_cannot_run_is_refused_at_load() {
     let whole = test_guests::scripted();
     expect!["cpe.module.invalid: module m is not valid"]
         .assert_eq(&refused(whole.slice(..whole.len() / 2)).await);
-    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: it does not export `cpe:activity/handler@0.1.0` as declared"]
+    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: it exports neither `cpe:activity/handler@0.1.0` as declared nor `wasi:cli/run@0.2`, as programs do"]
         .assert_eq(&refused(test_guests::text("(component)")).await);
     let imports = r#"(component
         (import "acme:db/rows@1.0.0" (instance))
-        (import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func)))))"#;
-    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: the host does not offer `acme:db/rows@1.0.0`, `wasi:http/outgoing-handler@0.2.0`"]
+        (import "wasi:http/incoming-handler@0.2.0" (instance (export "handle" (func)))))"#;
+    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: the host does not offer `acme:db/rows@1.0.0`, `wasi:http/incoming-handler@0.2.0`"]
         .assert_eq(&refused(test_guests::text(imports)).await);
 }
 
