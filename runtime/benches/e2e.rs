@@ -29,7 +29,6 @@ use cpe_swf::{
 };
 use cpe_worker::Ports;
 use serde_json::{Value, json};
-use serde_saphyr::{Location, Spanned};
 use tokio_util::sync::CancellationToken;
 
 const STEPS: usize = 300;

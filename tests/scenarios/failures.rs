@@ -135,7 +135,7 @@ async fn a_bucket_that_was_not_granted() {
     misbehave(
         what,
         expect![[r#"
-        s3.access-denied "access denied: nothing in bucket `others` was granted"
+        cpe.denied.s3 "access denied: nothing in bucket `others` was granted"
     "#]],
     )
     .await;

@@ -20,6 +20,7 @@ mod processes;
 mod refusals;
 mod transcode;
 mod usage;
+mod zoo;
 
 use cpe_tests::{Client, Options, Wire, World};
 use expect_test::Expect;

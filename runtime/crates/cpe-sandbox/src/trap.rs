@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use wasmtime::{Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 use crate::{
     Limits, SandboxError,
@@ -68,8 +69,9 @@ fn limit_of_calls(
     if fuel && !within_wasm {
         return Some(SandboxError::Output { limit: limits.output });
     }
+    let fields = error.downcast_ref::<FieldMapError>().is_some();
     let random = message.starts_with("requested len ") && message.contains("exceeds limit");
-    if fuel || random {
+    if fuel || random || fields {
         cut(&mut message, MAX_MESSAGE);
         return Some(SandboxError::Call { message });
     }
