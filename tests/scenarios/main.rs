@@ -14,6 +14,7 @@ mod clients;
 mod compile;
 mod crashes;
 mod failures;
+mod grants;
 mod payloads;
 mod plans;
 mod processes;

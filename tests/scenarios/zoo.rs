@@ -163,13 +163,22 @@ fn check(input: Value, expect: Expect) {
 
 /// The same, where something is set first.
 fn check_in(set: impl FnOnce(&mut Zoo), input: Value, expect: Expect) {
+    observe(set, input.to_string(), expect);
+}
+
+/// The same, of an input that is no value of JSON.
+fn check_text(input: String, expect: Expect) {
+    observe(|_| {}, input, expect);
+}
+
+fn observe(set: impl FnOnce(&mut Zoo), input: String, expect: Expect) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     let told = runtime.block_on(async {
         let mut zoo = Zoo::open().await;
         set(&mut zoo);
         let before = contents(&zoo);
-        let told = zoo.observe(input.to_string()).await;
+        let told = zoo.observe(input).await;
         assert_eq!(contents(&zoo), before, "what it wrote");
         told
     });

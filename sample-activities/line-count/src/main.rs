@@ -1,6 +1,6 @@
 //! A plain program: it knows nothing of CPE. The text comes on stdin, as JSON or as it is; the
 //! answer goes to stdout; `UNIT` in the environment says what is counted; and a text that is none
-//! ends with the exit code 65, `EX_DATAERR` of sysexits.h.
+//! is a failure, with the reason on stderr.
 
 use std::{
     io::{Read, Write},
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         }
         Err(why) => {
             eprintln!("line-count: {why}");
-            ExitCode::from(65)
+            ExitCode::FAILURE
         }
     }
 }

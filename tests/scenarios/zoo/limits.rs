@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::{check, check_in};
+use super::{check, check_in, check_text};
 
 #[test]
 pub(super) fn noop() {
@@ -172,6 +172,12 @@ fn input_of_lists_in_lists() {
             "ok [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[null]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
         ],
     );
+}
+
+#[test]
+fn input_of_lists_without_end() {
+    let nested = format!(r#"{{"do": "echo", "value": {}}}"#, "[".repeat(1 << 20));
+    check_text(nested, expect![""]);
 }
 
 #[test]

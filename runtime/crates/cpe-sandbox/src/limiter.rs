@@ -62,13 +62,12 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
+        // First, since the pool's own limit, which is the same, comes as a maximum as well.
         if desired > TABLE_ELEMENTS {
             self.denied = Some(Denied::Table);
+            return Ok(false);
         }
-        Ok(desired <= TABLE_ELEMENTS)
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
     }
 
     fn instances(&self) -> usize {

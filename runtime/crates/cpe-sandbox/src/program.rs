@@ -18,8 +18,6 @@ use crate::{host::Failure, state::State};
 
 /// What a program may write at a time before it asks again.
 const PERMIT: usize = 64 << 10;
-/// `EX_TEMPFAIL` of sysexits.h: the user is invited to try again.
-const TRY_AGAIN: i32 = 75;
 
 /// The standard streams of one run.
 pub(crate) struct Program {
@@ -76,7 +74,8 @@ pub(crate) fn ended(
         return Ok(Err(Failure {
             reason: format!("exit.{code}"),
             details: format!("it exited with {code}\n{}", state.log.last_words()),
-            retryable: code == TRY_AGAIN,
+            // A program does not tell; its plan does, by `retry.on: [exit.*]`.
+            retryable: false,
         }));
     }
     let written = state.program.as_ref().map(|program| program.output.with(take));

@@ -34,24 +34,32 @@ impl fmt::Debug for Secret {
 
 /// The secrets of one activity task, each with the placeholder that its guest knows it by.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secrets(Arc<[(String, Secret)]>);
+pub(crate) struct Secrets(Option<Arc<[(String, Secret)]>>);
 
 impl Secrets {
     pub(crate) fn new(secrets: &[Secret]) -> Self {
+        // Most activities have none, and pay nothing for it.
+        if secrets.is_empty() {
+            return Self(None);
+        }
         let with_placeholder = |secret: &Secret| (placeholder(), secret.clone());
-        Self(secrets.iter().map(with_placeholder).collect())
+        Self(Some(secrets.iter().map(with_placeholder).collect()))
     }
 
     /// What the guest's environment has of them.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(placeholder, secret)| (secret.name.as_str(), placeholder.as_str()))
+        self.all().iter().map(|(placeholder, secret)| (secret.name.as_str(), placeholder.as_str()))
+    }
+
+    fn all(&self) -> &[(String, Secret)] {
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Those that may go there.
     pub(crate) fn for_target(&self, target: &Target) -> Replacement {
         let may_go =
             |(_, secret): &&(String, Secret)| secret.urls.iter().any(|url| url.covers(target));
-        let replaced = self.0.iter().filter(may_go);
+        let replaced = self.all().iter().filter(may_go);
         Replacement(
             replaced.map(|(known_as, secret)| (known_as.clone(), secret.value.clone())).collect(),
         )
