@@ -66,8 +66,15 @@ pub fn checking_sandbox(config: &Config) -> anyhow::Result<Sandbox> {
 
 fn sandbox(config: &Config, max_concurrent: usize) -> anyhow::Result<Sandbox> {
     let cache_dir = Some(config.cache_folder());
+    let scratch_dir = Some(config.cache_folder().join("scratch"));
     let compiler = config.compiler.clone();
-    let config = SandboxConfig { max_concurrent, cache_dir, compiler, ..SandboxConfig::default() };
+    let config = SandboxConfig {
+        max_concurrent,
+        cache_dir,
+        scratch_dir,
+        compiler,
+        ..SandboxConfig::default()
+    };
     Sandbox::new(config).context("cannot set up the sandbox")
 }
 

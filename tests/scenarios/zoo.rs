@@ -9,6 +9,7 @@ mod limits;
 mod reach;
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -66,10 +67,15 @@ struct Zoo {
 
 impl Zoo {
     async fn open() -> Self {
+        Self::with_scratch(None).await
+    }
+
+    async fn with_scratch(scratch_dir: Option<PathBuf>) -> Self {
         let config = SandboxConfig {
             max_concurrent: NEIGHBOURS + 1,
             // Shared by all tests of a build, so that each guest is compiled once.
             cache_dir: Some(activity("noop").with_file_name("zoo-cache")),
+            scratch_dir,
             ..SandboxConfig::default()
         };
         let sandbox = Sandbox::new(config).unwrap();
@@ -163,19 +169,34 @@ fn check(input: Value, expect: Expect) {
 
 /// The same, where something is set first.
 fn check_in(set: impl FnOnce(&mut Zoo), input: Value, expect: Expect) {
-    observe(set, input.to_string(), expect);
+    observe(Zoo::open(), set, input.to_string(), expect);
 }
 
 /// The same, of an input that is no value of JSON.
 fn check_text(input: String, expect: Expect) {
-    observe(|_| {}, input, expect);
+    observe(Zoo::open(), |_| {}, input, expect);
 }
 
-fn observe(set: impl FnOnce(&mut Zoo), input: String, expect: Expect) {
+/// The same, where scratch space is given, in that folder.
+fn check_scratch(folder: &Path, input: &Value, expect: Expect) {
+    let zoo = Zoo::with_scratch(Some(folder.to_owned()));
+    let set = |zoo: &mut Zoo| {
+        zoo.limits.scratch = 1 << 20;
+        zoo.limits.cpu = Duration::from_secs(5);
+    };
+    observe(zoo, set, input.to_string(), expect);
+}
+
+fn observe(
+    zoo: impl Future<Output = Zoo>,
+    set: impl FnOnce(&mut Zoo),
+    input: String,
+    expect: Expect,
+) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     let told = runtime.block_on(async {
-        let mut zoo = Zoo::open().await;
+        let mut zoo = zoo.await;
         set(&mut zoo);
         let before = contents(&zoo);
         let told = zoo.observe(input).await;

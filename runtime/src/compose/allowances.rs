@@ -51,6 +51,7 @@ pub(super) fn ceilings(config: &Config, client: &Client) -> Ceilings {
         memory: limits.memory,
         cpu: limits.cpu,
         output: limits.output,
+        scratch: limits.scratch,
     };
     ceilings(&config.allow.limits).and(&ceilings(&client.limits))
 }

@@ -100,6 +100,8 @@ pub struct LimitsSection {
     pub cpu: Option<Duration>,
     #[serde(deserialize_with = "size")]
     pub output: Option<u64>,
+    #[serde(deserialize_with = "size")]
+    pub scratch: Option<u64>,
 }
 
 fn patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UrlPattern>, D::Error> {

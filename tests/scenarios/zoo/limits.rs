@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::{check, check_in, check_text};
+use super::{check, check_in, check_scratch, check_text};
 
 #[test]
 pub(super) fn noop() {
@@ -158,6 +158,24 @@ pub(super) fn ignore_cancel() {
         json!({"do": "ignore-cancel"}),
         expect!["cpe.limit.cpu: the activity used up its 500ms of CPU time"],
     );
+}
+
+#[test]
+pub(super) fn scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_scratch = |input: Value, expect| {
+        check_scratch(folder.path(), &input, expect);
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    };
+    with_scratch(json!({"do": "scratch", "bytes": 500_000}), expect![""]);
+    with_scratch(json!({"do": "scratch", "bytes": 2 << 20}), expect![""]);
+    with_scratch(json!({"do": "scratch", "bytes": 100_000, "forever": true}), expect![""]);
+}
+
+#[test]
+fn scratch_that_was_not_given() {
+    check(json!({"do": "scratch", "bytes": 1}), expect![""]);
 }
 
 #[test]

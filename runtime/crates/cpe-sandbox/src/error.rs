@@ -52,6 +52,8 @@ pub enum SandboxError {
     Table { limit: usize },
     #[error("the activity's calls went deeper than its stack of {limit} bytes")]
     Stack { limit: usize },
+    #[error("the activity wrote more than the {limit} bytes of its scratch space")]
+    Scratch { limit: u64 },
     #[error("the activity held more than {limit} handles at a time")]
     Handles { limit: usize },
     #[error("the activity asked for, or passed, too much in one call: {message}")]
@@ -95,6 +97,7 @@ impl SandboxError {
             Self::Table { .. } => "cpe.limit.table",
             Self::Stack { .. } => "cpe.limit.stack",
             Self::Handles { .. } => "cpe.limit.handles",
+            Self::Scratch { .. } => "cpe.limit.scratch",
             Self::Call { .. } => "cpe.limit.call",
             Self::Trap { .. } => "cpe.trap",
             Self::Commit { .. } => "cpe.commit",
@@ -125,6 +128,7 @@ impl SandboxError {
             | Self::Table { .. }
             | Self::Stack { .. }
             | Self::Handles { .. }
+            | Self::Scratch { .. }
             | Self::Call { .. }
             | Self::Trap { .. } => false,
         }

@@ -23,6 +23,7 @@ mod metered;
 mod program;
 mod retry;
 mod sandbox;
+mod scratch;
 mod secrets;
 mod staging;
 mod state;

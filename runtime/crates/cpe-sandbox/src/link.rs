@@ -90,8 +90,6 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(engine: Engine) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         host::add_to_linker(&mut linker)?;
         Ok(Self { ticker: Arc::new(Ticker::start(&engine)?), engine, linker })
     }

@@ -25,6 +25,7 @@ use crate::{
     loading::{self, Loader},
     metered::{Exhausted, Metered},
     program::{self, Program},
+    scratch::ScratchSpace,
     staging::Uploads,
     state::{MAX_HANDLES, State},
     trap,
@@ -43,6 +44,8 @@ pub struct SandboxConfig {
     pub max_concurrent: usize,
     /// Where machine code is kept; nowhere if `None`.
     pub cache_dir: Option<PathBuf>,
+    /// Where scratch space is; the system's folder for temporary files if `None`.
+    pub scratch_dir: Option<PathBuf>,
     pub max_component_bytes: usize,
     /// Modules that compile at a time.
     pub max_compilations: usize,
@@ -54,6 +57,7 @@ impl Default for SandboxConfig {
         Self {
             max_concurrent: 64,
             cache_dir: None,
+            scratch_dir: None,
             max_component_bytes: 64 << 20,
             max_compilations: loading::default_compilations(),
             compiler: Compiler::default(),
@@ -71,6 +75,7 @@ struct Inner {
     slots: Semaphore,
     uploads: Arc<Uploads>,
     connector: Arc<Connector>,
+    scratch: ScratchSpace,
 }
 
 impl fmt::Debug for Sandbox {
@@ -85,7 +90,10 @@ impl Sandbox {
             max_concurrent: config.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
             ..config
         };
+        let scratch = config.scratch_dir.clone();
+        let scratch = scratch.unwrap_or_else(|| std::env::temp_dir().join("cpe-scratch"));
         Ok(Self(Arc::new(Inner {
+            scratch: ScratchSpace::new(scratch),
             loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
             uploads: Arc::default(),
@@ -123,7 +131,7 @@ impl Sandbox {
 
         let _ticking = module.tick();
         let limits = invocation.limits.clone();
-        let mut store = self.store(module, invocation, &input);
+        let mut store = self.store(module, invocation, &input)?;
         let called = call(&mut store, module, &input, &limits, &mut metering).await;
         let state = store.data_mut();
         metering.peak_memory = state.limiter.peak();
@@ -159,22 +167,33 @@ impl Sandbox {
         let _ = self.0.uploads.journal.set(journal);
     }
 
-    fn store(&self, module: &Module, invocation: Invocation, input: &str) -> Store<State> {
+    fn store(
+        &self,
+        module: &Module,
+        invocation: Invocation,
+        input: &str,
+    ) -> Result<Store<State>, SandboxError> {
+        let scratch = match invocation.limits.scratch {
+            0 => None,
+            limit => Some(self.0.scratch.folder(limit).map_err(|error| {
+                SandboxError::Internal(format!("no scratch space can be made: {error}"))
+            })?),
+        };
         let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
         let program = match module.pre() {
             Pre::Activity(_) => None,
             Pre::Program(_) => Some(Program::new(input.to_owned(), output)),
         };
         let (connector, uploads) = (&self.0.connector, Arc::clone(&self.0.uploads));
-        let mut store =
-            Store::new(module.engine(), State::new(invocation, program, connector, uploads));
+        let state = State::new(invocation, program, connector, uploads, scratch);
+        let mut store = Store::new(module.engine(), state.map_err(SandboxError::Setup)?);
         store.set_max_component_handles(MAX_HANDLES);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
         // Busy guests yield at every tick: their neighbours run, and their time is looked at.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        store
+        Ok(store)
     }
 }
 

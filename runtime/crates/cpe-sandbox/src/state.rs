@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use cpe_ports::BlobStore;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, filesystem::WasiFilesystemCtxView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::{
     Beats, Grants, Invocation, TaskContext,
     egress::{Connector, Policy},
     guest_log::GuestLog,
-    host::{ContextView, HeartbeatView, Http, ObjectStoreView},
+    host::{ContextView, FilesView, HeartbeatView, Http, ObjectStoreView},
     limiter::Limiter,
     program::Program,
+    scratch::Scratch,
     secrets::Secrets,
     staging::{Staging, Uploads},
     wasi,
@@ -36,6 +37,8 @@ pub(crate) struct State {
     http: Option<Http>,
     /// Of a plain program: its input and output.
     pub(crate) program: Option<Program>,
+    /// Declared after `wasi`, which has its folder open.
+    scratch: Option<Scratch>,
     pub(crate) log: GuestLog,
     pub(crate) limiter: Limiter,
     pub(crate) staging: Staging,
@@ -47,7 +50,8 @@ impl State {
         program: Option<Program>,
         connector: &Arc<Connector>,
         uploads: Arc<Uploads>,
-    ) -> Self {
+        scratch: Option<Scratch>,
+    ) -> wasmtime::Result<Self> {
         let Invocation { context, limits, grants, blobs, beats, clock } = invocation;
         let context = Arc::new(context);
         let log = GuestLog::new(Arc::clone(&context), &limits);
@@ -55,9 +59,17 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         let secrets = Secrets::new(&grants.secrets);
-        Self {
+        let wasi = wasi::Given {
+            log: &log,
+            program: program.as_ref(),
+            environment: &grants.env,
+            secrets: &secrets,
+            scratch: scratch.as_ref(),
+        };
+        Ok(Self {
             deadline: u64::try_from(deadline).unwrap_or_default(),
-            wasi: wasi::context(&log, program.as_ref(), &grants.env, &secrets),
+            wasi: wasi.context()?,
+            scratch,
             secrets,
             connector: Arc::clone(connector),
             http: None,
@@ -70,7 +82,7 @@ impl State {
             beats,
             table,
             log,
-        }
+        })
     }
 
     pub(crate) fn context(&mut self) -> ContextView<'_> {
@@ -79,6 +91,12 @@ impl State {
 
     pub(crate) fn heartbeat(&mut self) -> HeartbeatView<'_> {
         HeartbeatView { beats: &*self.beats }
+    }
+
+    pub(crate) fn files(&mut self) -> FilesView<'_> {
+        let ctx = self.wasi.filesystem();
+        let files = WasiFilesystemCtxView { ctx, table: &mut self.table };
+        FilesView { files, quota: self.scratch.as_ref().map(|scratch| &scratch.quota) }
     }
 
     /// Bytes of HTTP bodies, sent and received.

@@ -47,28 +47,6 @@ pub(crate) fn hostile() -> Bytes {
     encode(include_str!("test_guests/hostile.wat"), &resolve, package, "hostile")
 }
 
-/// A component that is small to send and long to compile: so many functions, each of nothing but
-/// nested branches.
-pub(crate) fn compile_bomb(functions: usize, depth: usize) -> Bytes {
-    let mut core = String::from("(module (memory 1)");
-    for _ in 0..functions {
-        core.push_str("(func (param i32) (result i64) (local i64)");
-        core.push_str(&"(block ".repeat(depth));
-        core.push_str("(br_table");
-        for label in 0..depth {
-            core.push_str(&format!(" {label}"));
-        }
-        core.push_str(" 0 (local.get 0))");
-        core.push_str(
-            &"(local.set 1 (i64.add (local.get 1) (i64.load (i32.wrap_i64 (local.get 1))))))"
-                .repeat(depth),
-        );
-        core.push_str("(local.get 1))");
-    }
-    core.push(')');
-    text(&format!("(component (core {})", &core[1..]))
-}
-
 /// A component with that core module, for that world of `wit/activity`.
 pub(crate) fn component(core: &str, world: &str) -> Bytes {
     let (resolve, package) = activity_wit();

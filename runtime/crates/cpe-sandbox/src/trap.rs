@@ -12,6 +12,7 @@ use crate::{
     error::cut,
     limiter::{Denied, TABLE_ELEMENTS},
     program::Program,
+    scratch::ScratchFull,
     state::{MAX_HANDLES, State},
 };
 
@@ -58,6 +59,9 @@ fn limit_of_calls(
     let full = error.downcast_ref::<ResourceTableError>();
     if full.is_some_and(|error| matches!(error, ResourceTableError::Full)) {
         return Some(SandboxError::Handles { limit: MAX_HANDLES });
+    }
+    if let Some(full) = error.downcast_ref::<ScratchFull>() {
+        return Some(SandboxError::Scratch { limit: full.limit });
     }
     // These are no types of their own.
     let mut message = error.root_cause().to_string();

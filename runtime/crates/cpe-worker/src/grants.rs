@@ -15,6 +15,8 @@ pub struct Ceilings {
     pub cpu: Option<std::time::Duration>,
     /// Bytes of the result.
     pub output: Option<u64>,
+    /// Bytes that are written to files altogether.
+    pub scratch: Option<u64>,
 }
 
 impl Ceilings {
@@ -25,6 +27,7 @@ impl Ceilings {
             memory: lower(self.memory, other.memory),
             cpu: lower(self.cpu, other.cpu),
             output: lower(self.output, other.output),
+            scratch: lower(self.scratch, other.scratch),
         }
     }
 
@@ -38,6 +41,7 @@ impl Ceilings {
             memory: capped(asked.memory, default.memory, self.memory),
             cpu: lower(Some(asked.cpu.unwrap_or(default.cpu)), self.cpu).unwrap_or(default.cpu),
             output: capped(asked.output, default.output, self.output),
+            scratch: capped(asked.scratch, default.scratch, self.scratch),
             ..default
         }
     }
@@ -221,6 +225,7 @@ mod tests {
             memory: Some(32 << 20),
             cpu: Some(Duration::from_secs(5)),
             output: Some(1 << 30),
+            scratch: Some(1 << 20),
         };
         let limits = |asked: PlanLimits| {
             let limits = ceiling.and(&client).limits(&asked);
@@ -241,5 +246,12 @@ mod tests {
             ..PlanLimits::default()
         };
         assert_eq!(limits(high), (32, 5, 1 << 20));
+        let scratch = PlanLimits { scratch: Some(2 << 20), ..PlanLimits::default() };
+        assert_eq!(client.limits(&scratch).scratch, 1 << 20);
+        assert_eq!(
+            client.limits(&PlanLimits::default()).scratch,
+            0,
+            "none, unless it is asked for"
+        );
     }
 }

@@ -96,6 +96,13 @@ pub enum Input {
         #[serde(default)]
         follow: bool,
     },
+    /// Writes so many bytes to a file in its scratch space, again and again if told to, and makes
+    /// links out of it. The answer is what is there then.
+    Scratch {
+        bytes: u64,
+        #[serde(default)]
+        forever: bool,
+    },
     /// Leaves as a program does.
     Exit { code: i32 },
 }
@@ -144,6 +151,7 @@ pub fn misbehave(input: Input) -> Result<Value, Failure> {
             let token = token.map(|name| std::env::var(name).unwrap_or_default());
             http::fetch(&url, token.as_deref(), follow)
         }
+        Input::Scratch { bytes, forever } => Ok(reach::scratch(bytes, forever)?),
         Input::Exit { code } => std::process::exit(code),
     }
 }

@@ -103,3 +103,53 @@ pub(crate) fn snoop() -> Value {
 pub(crate) fn variable(name: &str) -> Value {
     std::env::var(name).map_or(Value::Null, Value::from)
 }
+
+/// Uses its scratch space: files, folders and links, some of which lead out of it.
+pub(crate) fn scratch(bytes: u64, forever: bool) -> std::io::Result<Value> {
+    fs::create_dir_all("/tmp/folder")?;
+    let chunk = vec![b'x'; 1 << 16];
+    loop {
+        let mut file = fs::File::create("/tmp/folder/file")?;
+        let mut left = bytes;
+        while left > 0 {
+            let length = left.min(chunk.len() as u64);
+            file.write_all(
+                chunk.get(..usize::try_from(length).unwrap_or_default()).unwrap_or_default(),
+            )?;
+            left -= length;
+        }
+        drop(file);
+        if !forever {
+            break;
+        }
+        fs::remove_file("/tmp/folder/file")?;
+    }
+    let outside = ["/tmp/../etc/passwd", "/tmp/folder/../../../etc/passwd", "/tmp//etc/passwd"];
+    let escaped: Vec<_> = outside.into_iter().filter(|path| fs::read(path).is_ok()).collect();
+    let names = fs::read_dir("/tmp")?.map(|entry| Ok(entry?.file_name().into_string()));
+    let names: std::io::Result<Vec<_>> = names.collect();
+    let names: Vec<_> = names?.into_iter().flatten().collect();
+    let size = fs::metadata("/tmp/folder/file")?.len();
+    Ok(json!({ "names": names, "size": size, "escaped": escaped, "links": links_out() }))
+}
+
+/// Links that lead out of the scratch space, and what can be read through them.
+#[cfg(target_family = "wasm")]
+fn links_out() -> Vec<&'static str> {
+    let targets = ["/etc/passwd", "../../../../etc/passwd", "/proc/self/environ"];
+    let given = wasip2::filesystem::preopens::get_directories();
+    let reads = |target: &str| {
+        let _ = fs::remove_file("/tmp/link");
+        // Whether a link can be made at all is not this guest's concern.
+        for (folder, _) in &given {
+            let _ = folder.symlink_at(target, "link");
+        }
+        fs::read("/tmp/link").is_ok()
+    };
+    targets.into_iter().filter(|target| reads(target)).collect()
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn links_out() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -97,7 +97,6 @@ where
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a timer's, and nothing that is told or kept")]
 fn after(time: Duration) -> Instant {
     Instant::now() + time
 }

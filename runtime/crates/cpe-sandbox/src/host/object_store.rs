@@ -55,10 +55,8 @@ impl From<wit::Error> for CallError {
 
 impl From<ResourceTableError> for CallError {
     fn from(error: ResourceTableError) -> Self {
-        match error {
-            // Told as the limit that it is; a guest could do nothing about it.
-            error => Self::Trap(error.into()),
-        }
+        // Also a full table: it is told as the limit that it is, and a guest could do nothing.
+        Self::Trap(error.into())
     }
 }
 
