@@ -155,7 +155,13 @@ async fn a_request_that_was_not_granted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn input_that_the_activity_does_not_know() {
-    misbehave(json!({"do": "sleep", "millis": "long"}), expect![""]).await;
+    misbehave(
+        json!({"do": "sleep", "millis": "long"}),
+        expect![[r#"
+        cpe.bad-input "the input: invalid type: string \"long\", expected u64"
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -168,14 +168,30 @@ pub(super) fn scratch() {
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
     };
-    with_scratch(json!({"do": "scratch", "bytes": 500_000}), expect![""]);
-    with_scratch(json!({"do": "scratch", "bytes": 2 << 20}), expect![""]);
-    with_scratch(json!({"do": "scratch", "bytes": 100_000, "forever": true}), expect![""]);
+    with_scratch(
+        json!({"do": "scratch", "bytes": 500_000}),
+        expect![[r#"ok {"names":["folder"],"size":500000,"escaped":[],"links":[]}"#]],
+    );
+    with_scratch(
+        json!({"do": "scratch", "bytes": 2 << 20}),
+        expect![
+            "cpe.limit.scratch: the activity wrote more than the 1048576 bytes of its scratch space"
+        ],
+    );
+    with_scratch(
+        json!({"do": "scratch", "bytes": 100_000, "forever": true}),
+        expect![
+            "cpe.limit.scratch: the activity wrote more than the 1048576 bytes of its scratch space"
+        ],
+    );
 }
 
 #[test]
 fn scratch_that_was_not_given() {
-    check(json!({"do": "scratch", "bytes": 1}), expect![""]);
+    check(
+        json!({"do": "scratch", "bytes": 1}),
+        expect!["io.not-found: No such file or directory (os error 44)"],
+    );
 }
 
 #[test]
@@ -195,7 +211,10 @@ fn input_of_lists_in_lists() {
 #[test]
 fn input_of_lists_without_end() {
     let nested = format!(r#"{{"do": "echo", "value": {}}}"#, "[".repeat(1 << 20));
-    check_text(nested, expect![""]);
+    check_text(
+        nested,
+        expect!["cpe.bad-input: not JSON: recursion limit exceeded at line 1 column 151"],
+    );
 }
 
 #[test]
