@@ -37,7 +37,7 @@ impl fmt::Display for Failure {
 impl StdError for Failure {}
 
 impl From<object_store::Error> for Failure {
-    /// The reasons are `s3.no-such-key`, `s3.no-such-bucket`, `s3.access-denied`,
+    /// The reasons are `s3.no-such-key`, `s3.no-such-bucket`, `cpe.denied.s3`,
     /// `s3.invalid-argument` and, retryable, `s3.unavailable`.
     fn from(error: object_store::Error) -> Self {
         let retryable = matches!(error.kind(), object_store::ErrorKind::Unavailable(_));

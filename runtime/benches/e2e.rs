@@ -29,7 +29,6 @@ use cpe_swf::{
 };
 use cpe_worker::Ports;
 use serde_json::{Value, json};
-use serde_saphyr::{Location, Spanned};
 use tokio_util::sync::CancellationToken;
 
 const STEPS: usize = 300;
@@ -95,17 +94,9 @@ impl Bench {
         .await
         .unwrap();
         let ports = compose::local_ports(&local);
-        let spanned =
-            |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
         let config = Config {
             data: folder.path().join("state"),
-            clients: vec![Client {
-                name: spanned("bench"),
-                input_queue: spanned(INPUT),
-                output_queue: OUTPUT.to_owned(),
-                plans: None,
-                s3: Vec::new(),
-            }],
+            clients: vec![Client::named("bench", INPUT, OUTPUT)],
             ..Config::default()
         };
         compose::prepare(&config, &ports).await.unwrap();

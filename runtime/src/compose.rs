@@ -3,6 +3,7 @@
 //! `cpe dev`, `cpe run`, the scenario tests and the benches are all composed here, so that what
 //! is tested is what runs.
 
+mod allowances;
 mod clients;
 mod endpoints;
 mod fleet;
@@ -68,8 +69,15 @@ pub fn checking_sandbox(config: &Config) -> anyhow::Result<Sandbox> {
 
 fn sandbox(config: &Config, max_concurrent: usize) -> anyhow::Result<Sandbox> {
     let cache_dir = Some(config.cache_folder());
+    let scratch_dir = Some(config.cache_folder().join("scratch"));
     let compiler = config.compiler.clone();
-    let config = SandboxConfig { max_concurrent, cache_dir, compiler, ..SandboxConfig::default() };
+    let config = SandboxConfig {
+        max_concurrent,
+        cache_dir,
+        scratch_dir,
+        compiler,
+        ..SandboxConfig::default()
+    };
     Sandbox::new(config).context("cannot set up the sandbox")
 }
 

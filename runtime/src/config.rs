@@ -3,6 +3,7 @@
 //! Every scalar has an environment variable of its own that overrides it; the client list has
 //! `CPE_CLIENTS`, as YAML or JSON.
 
+mod allowances;
 mod quotas;
 
 use std::{
@@ -15,7 +16,12 @@ use cpe_sandbox::Compiler;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
 
-pub use self::quotas::{OverQuota, Quotas};
+pub use self::{
+    allowances::{
+        Access, Hidden, HttpAllowance, LimitsSection, S3Allowance, SecretAllowance, Secrets,
+    },
+    quotas::{OverQuota, Quotas},
+};
 
 /// The configuration, with its defaults.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +39,8 @@ pub struct Config {
     pub payloads: PayloadsSection,
     pub decider: DeciderSection,
     pub activities: ActivitiesSection,
+    /// What all clients are allowed at the most.
+    pub allow: AllowSection,
     /// `CPE_CLIENTS`.
     pub clients: Vec<Client>,
     /// Not for operators: the program's commands compile in a child of theirs, and who only has
@@ -102,24 +110,44 @@ pub struct Client {
     /// What its activities may reach in S3; nothing if absent.
     #[serde(default)]
     pub s3: Vec<S3Allowance>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct S3Allowance {
-    /// A bucket's name, or `*` for any.
-    pub bucket: String,
+    /// Where its activities may send HTTP requests; nowhere if absent.
     #[serde(default)]
-    pub prefix: String,
-    pub access: Access,
+    pub http: Vec<HttpAllowance>,
+    /// What its activities may use without seeing it.
+    #[serde(default)]
+    pub secrets: Secrets,
+    /// The most that one of its activity tasks may use.
+    #[serde(default)]
+    pub limits: LimitsSection,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    Read,
-    Write,
-    ReadWrite,
+impl Client {
+    /// A client that is allowed nothing.
+    pub fn named(name: &str, input_queue: &str, output_queue: &str) -> Self {
+        let nowhere = serde_saphyr::Location::UNKNOWN;
+        let spanned = |text: &str| Spanned::new(text.to_owned(), nowhere, nowhere);
+        Self {
+            name: spanned(name),
+            input_queue: spanned(input_queue),
+            output_queue: output_queue.to_owned(),
+            dead_letter_queue: None,
+            quotas: Quotas::default(),
+            plans: None,
+            s3: Vec::new(),
+            http: Vec::new(),
+            secrets: Secrets::new(),
+            limits: LimitsSection::default(),
+        }
+    }
+}
+
+/// What is allowed at the most, whichever client it is for. What is absent is no bound.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AllowSection {
+    pub s3: Option<Vec<S3Allowance>>,
+    pub http: Option<Vec<HttpAllowance>>,
+    pub limits: LimitsSection,
 }
 
 impl Default for Config {
@@ -133,6 +161,7 @@ impl Default for Config {
             payloads: PayloadsSection::default(),
             decider: DeciderSection::default(),
             activities: ActivitiesSection::default(),
+            allow: AllowSection::default(),
             clients: Vec::new(),
             compiler: Compiler::default(),
         }
@@ -407,7 +436,7 @@ mod tests {
             "domian: x\n",
             &[],
             expect![
-                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, payloads, decider, activities, clients"
+                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, payloads, decider, activities, allow, clients"
             ],
         );
     }

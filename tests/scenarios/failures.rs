@@ -135,7 +135,19 @@ async fn a_bucket_that_was_not_granted() {
     misbehave(
         what,
         expect![[r#"
-        s3.access-denied "access denied: nothing in bucket `others` was granted"
+        cpe.denied.s3 "access denied: nothing in bucket `others` was granted"
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_was_not_granted() {
+    let what = json!({"do": "fetch", "url": "http://169.254.169.254/latest/meta-data/"});
+    misbehave(
+        what,
+        expect![[r#"
+        cpe.denied.http "ErrorCode::HttpRequestDenied"
     "#]],
     )
     .await;
@@ -143,9 +155,13 @@ async fn a_bucket_that_was_not_granted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn input_that_the_activity_does_not_know() {
-    misbehave(json!({"do": "what?"}), expect![[r#"
-        cpe.bad-input "`do`: unknown variant `what?`, expected one of `noop`, `echo`, `trap`, `panic`, `spin`, `eat-memory`, `fail`, `huge-output`, `flood-log`, `sleep`, `beat-forever`, `ignore-cancel`, `write-then-fail`, `read` at line 1 column 13"
-    "#]]).await;
+    misbehave(
+        json!({"do": "sleep", "millis": "long"}),
+        expect![[r#"
+        cpe.bad-input "the input: invalid type: string \"long\", expected u64"
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

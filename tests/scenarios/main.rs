@@ -14,6 +14,7 @@ mod clients;
 mod compile;
 mod crashes;
 mod failures;
+mod grants;
 mod payloads;
 mod plan_test;
 mod plans;
@@ -21,6 +22,7 @@ mod processes;
 mod refusals;
 mod transcode;
 mod usage;
+mod zoo;
 
 use cpe_tests::{Client, Options, Wire, World};
 use expect_test::Expect;

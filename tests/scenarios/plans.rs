@@ -28,6 +28,35 @@ async fn word_count_counts() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_program_is_an_activity() {
+    check(
+        |wire| Options::new(wire).plan(plan_file("line-count.yaml")).module("line-count"),
+        async |_, client| {
+            let data = json!({"text": "to be or not\nto be"});
+            client.start("l", ("LineCount", "1.0"), data).await;
+            let counted = events_text(&client.events_of("l").await);
+            client.start("n", ("LineCount", "1.0"), json!({"text": null})).await;
+            counted + &events_text(&client.events_of("n").await)
+        },
+        expect![[r#"
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED Count
+            ACTIVITY_STARTED Count
+            ACTIVITY_COMPLETED Count {"unit":"words","count":6}
+            JOB_COMPLETED 6
+            WORKFLOW_SCHEDULED
+            JOB_STARTED
+            ACTIVITY_SCHEDULED Count
+            ACTIVITY_STARTED Count
+            ACTIVITY_FAILED Count {"reason":"exit.1","details":"it exited with 1\nline-count: there is no text"}
+            JOB_FAILED {"reason":"exit.1","details":{"step":"Count","reason":"exit.1","details":"it exited with 1\nline-count: there is no text"}}
+        "#]],
+    )
+    .await;
+}
+
 fn fall_back(wire: Wire) -> Options {
     Options::new(wire).plan(plan_file("on-failure.yaml")).module("word-count")
 }

@@ -5,14 +5,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cpe::{
     compose::{self, Clients, Fleet, Roles},
-    config::{Access, Client as ClientConfig, Config, Quotas, S3Allowance},
+    config::{
+        Access, Client as ClientConfig, Config, HttpAllowance, Quotas, S3Allowance, Secrets,
+    },
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
 use cpe_plan::Plan;
 use cpe_ports::SystemClock;
 use cpe_worker::Ports;
-use serde_saphyr::{Location, Spanned};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,10 @@ pub struct Options {
     pub modules: Vec<(&'static str, &'static str, PathBuf)>,
     /// What the client's activities may reach.
     pub s3: Vec<S3Allowance>,
+    /// Where they may send requests.
+    pub http: Vec<HttpAllowance>,
+    /// What they may use without seeing it.
+    pub secrets: Secrets,
     /// The clients beside `tester`, and how much each may have.
     pub others: Vec<(&'static str, Quotas)>,
     /// Activity tasks at once.
@@ -55,6 +60,8 @@ impl Options {
             plans: Vec::new(),
             modules: Vec::new(),
             s3: vec![everything],
+            http: Vec::new(),
+            secrets: Secrets::new(),
             others: Vec::new(),
             max_in_flight: None,
         }
@@ -156,15 +163,13 @@ impl World {
 }
 
 fn config(options: &Options, data: PathBuf) -> Config {
-    let spanned = |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
     let client = |name: &str, quotas: &Quotas| ClientConfig {
-        name: spanned(name),
-        input_queue: spanned(&format!("{name}-in")),
-        output_queue: format!("{name}-out"),
         dead_letter_queue: Some(format!("{name}-dead")),
         quotas: quotas.clone(),
-        plans: None,
         s3: options.s3.clone(),
+        http: options.http.clone(),
+        secrets: options.secrets.clone(),
+        ..ClientConfig::named(name, &format!("{name}-in"), &format!("{name}-out"))
     };
     let others = options.others.iter().map(|(name, quotas)| client(name, quotas));
     let clients = [client("tester", &Quotas::default())].into_iter().chain(others).collect();

@@ -60,7 +60,10 @@ pub(crate) fn build() -> anyhow::Result<Vec<Built>> {
     packages
         .into_iter()
         .map(|name| {
-            let artifact = artifacts.join(name.replace('-', "_")).with_extension("wasm");
+            // A library's file has no dashes; a program's has.
+            let library = artifacts.join(name.replace('-', "_")).with_extension("wasm");
+            let program = artifacts.join(&name).with_extension("wasm");
+            let artifact = if library.exists() { library } else { program };
             let path = activities.join(format!("{name}.wasm"));
             publish(&artifact, &path)?;
             Ok(Built { name, path })
@@ -149,7 +152,7 @@ fn encoded_flags(sysroot: Option<&Path>) -> OsString {
 /// looks at the file's time then sees nothing new.
 fn publish(artifact: &Path, path: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(artifact).with_context(|| {
-        format!("{} was not built: has the package a cdylib?", artifact.display())
+        format!("{} was not built: has the package a cdylib or a program?", artifact.display())
     })?;
     if !bytes.starts_with(COMPONENT) {
         bail!("{} is not a component", artifact.display());

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the invariants of `runtime/ARCHITECTURE.md` and the house style, checked.
 
 mod graph;
+mod sandbox;
 mod sources;
 
 use anyhow::bail;
@@ -8,6 +9,7 @@ use anyhow::bail;
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut complaints = graph::check()?;
     complaints.append(&mut sources::check(&crate::shell::root())?);
+    complaints.append(&mut sandbox::check(&crate::shell::root())?);
     if complaints.is_empty() {
         println!("tidy: invariants and style hold");
         return Ok(());

@@ -50,7 +50,7 @@ impl Error {
         match self.kind {
             ErrorKind::NoSuchKey => "s3.no-such-key",
             ErrorKind::NoSuchBucket => "s3.no-such-bucket",
-            ErrorKind::AccessDenied(_) => "s3.access-denied",
+            ErrorKind::AccessDenied(_) => "cpe.denied.s3",
             ErrorKind::InvalidArgument(_) => "s3.invalid-argument",
             ErrorKind::Unavailable(_) => "s3.unavailable",
         }

@@ -185,7 +185,7 @@ fn failures_of_the_store_name_reason_and_place() {
         Host::new(),
         || Ok(media()?),
         expect![
-            "s3.access-denied: access denied: nothing in bucket `media` was granted (see testing::Host::bucket)"
+            "cpe.denied.s3: access denied: nothing in bucket `media` was granted (see testing::Host::bucket)"
         ],
     );
     check_failure(

@@ -92,19 +92,12 @@ impl Dev {
 
 /// On one's own machine every client may do everything.
 fn dev_client() -> Client {
-    let nowhere = serde_saphyr::Location::UNKNOWN;
-    let spanned = |text: &str| serde_saphyr::Spanned::new(text.to_owned(), nowhere, nowhere);
     Client {
-        name: spanned(DEV_CLIENT),
-        input_queue: spanned(DEV_INPUT_QUEUE),
-        output_queue: DEV_OUTPUT_QUEUE.to_owned(),
-        dead_letter_queue: None,
-        quotas: crate::config::Quotas::default(),
-        plans: None,
         s3: vec![S3Allowance {
             bucket: "*".to_owned(),
             prefix: String::new(),
             access: Access::ReadWrite,
         }],
+        ..Client::named(DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE)
     }
 }

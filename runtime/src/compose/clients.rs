@@ -3,11 +3,14 @@
 use anyhow::{Context, bail};
 use cpe_ports::{ErrorKind, QueueUrl};
 use cpe_protocol::ClientName;
-use cpe_sandbox::{Access, BucketGrant, Grants};
 use cpe_worker::{Client, Ports};
+use tracing::debug;
 
-use super::endpoints::{find_queue, is_url};
-use crate::config::{self, Config};
+use super::{
+    allowances::{ceilings, grants},
+    endpoints::{find_queue, is_url},
+};
+use crate::config::Config;
 
 /// The client that `cpe dev` makes up where cpe.yaml has none.
 pub const DEV_CLIENT: &str = "dev";
@@ -23,7 +26,8 @@ impl Clients {
     ///
     /// # Errors
     ///
-    /// All queues that do not exist, or the first that cannot be asked for.
+    /// All queues that do not exist, the first that cannot be asked for, or a secret that is not
+    /// there.
     pub async fn resolve(config: &Config, ports: &Ports) -> anyhow::Result<Self> {
         let mut clients = Vec::new();
         let mut missing = Vec::new();
@@ -39,8 +43,18 @@ impl Clients {
             let quotas = client.quotas.to_worker();
             if let (Some(input), Some(output)) = (found_input, found_output) {
                 let plans = client.plans.clone().map(|plans| plans.into_iter().collect());
-                let grants = grants(client);
-                clients.push(Client { name, input, output, dead_letters, quotas, plans, grants });
+                let (grants, ceilings) = (grants(config, client)?, ceilings(config, client));
+                debug!(client = %name, "Its activities may reach {grants}");
+                clients.push(Client {
+                    name,
+                    input,
+                    output,
+                    dead_letters,
+                    quotas,
+                    plans,
+                    grants,
+                    ceilings,
+                });
             }
         }
         if !missing.is_empty() {
@@ -82,19 +96,6 @@ async fn look(
             Err(error).with_context(|| format!("cannot find the queue {queue} of {client}"))
         }
     }
-}
-
-fn grants(client: &config::Client) -> Grants {
-    let s3 = client.s3.iter().map(|allowance| BucketGrant {
-        bucket: allowance.bucket.clone(),
-        prefix: allowance.prefix.clone(),
-        access: match allowance.access {
-            config::Access::Read => Access::Read,
-            config::Access::Write => Access::Write,
-            config::Access::ReadWrite => Access::ReadWrite,
-        },
-    });
-    Grants { s3: s3.collect() }
 }
 
 /// The client that a command means: the one it names, or the only one there is.

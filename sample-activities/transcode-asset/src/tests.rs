@@ -210,7 +210,7 @@ fn what_cannot_be_done_says_why() {
         asset.format-unsupported: output_assets[0]: file: `.gif` cannot be written; what can is .jpg, .jpeg, .png and .webp
         asset.type-unsupported: output_assets[0].type: VIDEO; this activity makes IMAGE and THUMB
         media.too-large: output_assets[0]: 2048x1365 would become 60000x60000; at most 100000000 pixels and sides of 65535 are made
-        s3.access-denied: output_assets[0]: access denied: nothing in bucket `elsewhere` was granted (see testing::Host::bucket)
+        cpe.denied.s3: output_assets[0]: access denied: nothing in bucket `elsewhere` was granted (see testing::Host::bucket)
         s3.no-such-key: bucket `media` has no object `in/photo.jpg`
         asset.empty: `in/photo.jpg` in bucket `media` has no bytes
         media.undecodable: in/photo.jpg: it does not begin as a JPEG, PNG, WebP, GIF, BMP or TIFF does

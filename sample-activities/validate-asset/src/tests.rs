@@ -171,7 +171,7 @@ fn an_asset_is_named_by_bucket_and_file() {
     expect![[r#"
         asset.http-not-granted: input_asset.http: activities have no HTTP access yet; upload the asset and name its bucket and file
         asset.bad-input: input_asset: needs bucket and file
-        s3.access-denied: access denied: nothing in bucket `media` was granted (see testing::Host::bucket)
+        cpe.denied.s3: access denied: nothing in bucket `media` was granted (see testing::Host::bucket)
         s3.no-such-key: bucket `media` has no object `in/a`
         s3.unavailable: bucket `media`, key `in/a`: 503 (retryable)
     "#]].assert_eq(&(said.join("\n") + "\n"));

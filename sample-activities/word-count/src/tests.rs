@@ -62,7 +62,7 @@ fn failures_of_the_store_keep_their_reason() {
     };
     let host = || Host::new().bucket("texts");
     assert_eq!(reason(host(), "a.txt"), ("s3.no-such-key".to_owned(), false));
-    assert_eq!(reason(Host::new(), "a.txt"), ("s3.access-denied".to_owned(), false));
+    assert_eq!(reason(Host::new(), "a.txt"), ("cpe.denied.s3".to_owned(), false));
     assert_eq!(reason(host(), "../a.txt"), ("s3.invalid-argument".to_owned(), false));
     let down = host().fault("texts", "a.txt", ErrorKind::Unavailable("HTTP 503".to_owned()));
     assert_eq!(reason(down, "a.txt"), ("s3.unavailable".to_owned(), true));

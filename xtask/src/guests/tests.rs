@@ -5,7 +5,9 @@ use super::*;
 #[test]
 fn every_guest_of_the_workspace_is_found() {
     let packages = packages(&shell::root()).unwrap();
-    for name in ["misbehave", "noop", "transcode-asset", "validate-asset", "word-count"] {
+    for name in
+        ["line-count", "misbehave", "noop", "transcode-asset", "validate-asset", "word-count"]
+    {
         assert!(packages.iter().any(|package| package == name), "{name}");
     }
     for name in &packages {

@@ -28,6 +28,7 @@ pub use self::{
     call::{ActivityIdParts, parse_activity_id},
     decide::{decide, next_decisions},
     error::{PlanError, PlanErrors},
+    load::{parse_duration, parse_size},
     model::{
         Access, Activity, Ending, ForEach, Grants, Limits, Plan, ReasonPattern, Requirement,
         Requires, Retry, S3Grant, Section, Step, StepInput, StepWork,

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cpe_swf::{Timeout, limits};
 use sha2::{Digest, Sha256};
 
+pub use self::measure::{parse_duration, parse_size};
 use self::{keys::Mapping, names::Scope};
 use crate::{
     document::{self, Node, NodeValue, Position},

@@ -24,6 +24,8 @@ const LINGER: u32 = 200;
 
 /// Guest stacks, host functions included.
 const STACK: usize = 2 << 20;
+/// Of that, for the guest's own calls.
+pub(crate) const WASM_STACK: usize = STACK / 4;
 /// Of each memory slot, what stays mapped when its guest is gone. Giving pages back to the kernel
 /// and faulting them in again costs more than all the rest of a small run.
 const KEPT_MEMORY: usize = 2 << 20;
@@ -72,7 +74,7 @@ fn config(allocation: Allocation) -> Config {
         .strategy(Strategy::Cranelift)
         .epoch_interruption(true)
         .async_stack_size(STACK)
-        .max_wasm_stack(STACK / 4)
+        .max_wasm_stack(WASM_STACK)
         // Not what the environment says: machine code is made in one process and used in others.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // What the component model of WASI 0.2 does without, a guest does without.
@@ -80,6 +82,7 @@ fn config(allocation: Allocation) -> Config {
         .wasm_memory64(false)
         .wasm_exceptions(false)
         .wasm_gc(false)
+        .wasm_stack_switching(false)
         .wasm_function_references(false)
         .wasm_component_model(true);
     // Off in this build already, since the cargo features are. Said once more, so that a feature

@@ -48,6 +48,16 @@ pub enum SandboxError {
     Wall { limit: Duration },
     #[error("the activity's result has more than {limit} bytes")]
     Output { limit: u64 },
+    #[error("the activity needed a table of more than {limit} elements")]
+    Table { limit: usize },
+    #[error("the activity's calls went deeper than its stack of {limit} bytes")]
+    Stack { limit: usize },
+    #[error("the activity wrote more than the {limit} bytes of its scratch space")]
+    Scratch { limit: u64 },
+    #[error("the activity held more than {limit} handles at a time")]
+    Handles { limit: usize },
+    #[error("the activity asked for, or passed, too much in one call: {message}")]
+    Call { message: String },
     #[error("the activity trapped: {message}")]
     Trap {
         /// The kind of trap, in a sentence.
@@ -84,6 +94,11 @@ impl SandboxError {
             Self::Cpu { .. } => "cpe.limit.cpu",
             Self::Wall { .. } => "cpe.limit.wall",
             Self::Output { .. } => "cpe.limit.output",
+            Self::Table { .. } => "cpe.limit.table",
+            Self::Stack { .. } => "cpe.limit.stack",
+            Self::Handles { .. } => "cpe.limit.handles",
+            Self::Scratch { .. } => "cpe.limit.scratch",
+            Self::Call { .. } => "cpe.limit.call",
             Self::Trap { .. } => "cpe.trap",
             Self::Commit { .. } => "cpe.commit",
             Self::Setup(_) | Self::Internal(_) => "cpe.internal",
@@ -110,6 +125,11 @@ impl SandboxError {
             | Self::Memory { .. }
             | Self::Cpu { .. }
             | Self::Output { .. }
+            | Self::Table { .. }
+            | Self::Stack { .. }
+            | Self::Handles { .. }
+            | Self::Scratch { .. }
+            | Self::Call { .. }
             | Self::Trap { .. } => false,
         }
     }

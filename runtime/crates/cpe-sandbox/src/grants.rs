@@ -1,10 +1,24 @@
-//! Which objects a guest may reach: checked on the key that the host computes, before the backend
-//! hears of it.
+//! What a guest may reach: checked on the key and the address that the host computes, before
+//! anybody else hears of it.
+
+mod url;
+
+use std::{collections::BTreeMap, fmt};
+
+pub(crate) use self::url::Target;
+pub use self::url::{InvalidUrl, UrlGrant, UrlPattern};
+use crate::Secret;
 
 /// What an activity may touch. Nothing, by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     pub s3: Vec<BucketGrant>,
+    /// Where it may send HTTP requests.
+    pub http: Vec<UrlGrant>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// What it may use without seeing it.
+    pub secrets: Vec<Secret>,
 }
 
 /// Access to the keys of one bucket that begin with a prefix.
@@ -51,6 +65,56 @@ impl Access {
             Verb::Read => matches!(self, Self::Read | Self::ReadWrite),
             Verb::Write => matches!(self, Self::Write | Self::ReadWrite),
         }
+    }
+}
+
+impl BucketGrant {
+    /// What both cover, if anything.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        let bucket = match (self.bucket.as_str(), other.bucket.as_str()) {
+            (one, "*") => one,
+            ("*", two) => two,
+            (one, two) if one == two => one,
+            _ => return None,
+        };
+        let prefix = if self.prefix.starts_with(&other.prefix) {
+            &self.prefix
+        } else if other.prefix.starts_with(&self.prefix) {
+            &other.prefix
+        } else {
+            return None;
+        };
+        let access = match (self.access, other.access) {
+            (access, Access::ReadWrite) | (Access::ReadWrite, access) => access,
+            (one, two) if one == two => one,
+            _ => return None,
+        };
+        Some(Self { bucket: bucket.to_owned(), prefix: prefix.clone(), access })
+    }
+}
+
+impl fmt::Display for BucketGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = match self.access {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::ReadWrite => "read-write",
+        };
+        write!(f, "{access} s3://{}/{}*", self.bucket, self.prefix)
+    }
+}
+
+impl fmt::Display for Grants {
+    /// For people, and without any value of the environment or of a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s3 = self.s3.iter().map(ToString::to_string);
+        let http = self.http.iter().map(|grant| grant.pattern.to_string());
+        let env = self.env.keys().map(|name| format!("env {name}"));
+        let secrets = self.secrets.iter().map(|secret| format!("secret {}", secret.name));
+        let all: Vec<_> = s3.chain(http).chain(env).chain(secrets).collect();
+        f.write_str(if all.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&all.join(", "))
     }
 }
 
@@ -120,13 +184,18 @@ fn check_text(key: &str, what: &str) -> Result<(), Refusal> {
     if key.chars().any(char::is_control) {
         return refuse("contains control characters");
     }
-    let mut plain = key.to_owned();
+    check_segments(key).or_else(refuse)
+}
+
+/// Refuses what a path may mean to somebody who resolves or decodes it.
+fn check_segments(path: &str) -> Result<(), &'static str> {
+    let mut plain = path.to_owned();
     loop {
         if plain.starts_with(['/', '\\']) {
-            return refuse("is absolute");
+            return Err("is absolute");
         }
         if plain.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
-            return refuse("contains `.` or `..` as a segment");
+            return Err("contains `.` or `..` as a segment");
         }
         // Each round removes at least two characters, so this ends.
         match decode_separators(&plain) {
@@ -159,96 +228,4 @@ fn decode_separators(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grants() -> Grants {
-        let grant = |bucket: &str, prefix: &str, access| BucketGrant {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-            access,
-        };
-        Grants {
-            s3: vec![
-                grant("media", "in/", Access::Read),
-                grant("media", "out/a/", Access::Write),
-                grant("media", "tmp/", Access::ReadWrite),
-            ],
-        }
-    }
-
-    #[track_caller]
-    fn check(key: &str, verb: Verb, expected: &str) {
-        let answer = match grants().check_key("media", key, verb) {
-            Ok(()) => "ok".to_owned(),
-            Err(Refusal::Denied(_)) => "denied".to_owned(),
-            Err(Refusal::Invalid(why)) => why,
-        };
-        assert_eq!(answer, expected, "{key}");
-    }
-
-    #[test]
-    fn the_verb_and_the_prefix_must_fit() {
-        check("in/a.jpg", Verb::Read, "ok");
-        check("in/a.jpg", Verb::Write, "denied");
-        check("out/a/x", Verb::Write, "ok");
-        check("out/a/x", Verb::Read, "denied");
-        check("out/b/x", Verb::Write, "denied");
-        check("tmp/x", Verb::Read, "ok");
-        check("tmp/x", Verb::Write, "ok");
-        check("input", Verb::Read, "denied");
-        assert!(matches!(grants().check_key("other", "in/a", Verb::Read), Err(Refusal::Denied(_))));
-    }
-
-    #[test]
-    fn keys_that_could_mean_another_key_are_invalid() {
-        let segment = "the key contains `.` or `..` as a segment";
-        for key in [
-            "in/../secret",
-            "in/..",
-            "../in/a",
-            "in/./a",
-            "in/%2e%2e/secret",
-            "in/.%2E/secret",
-            "in%2f..%2fsecret",
-            "in/%252e%252e/secret",
-            "in/..\\secret",
-            "in/%25252e./secret",
-        ] {
-            check(key, Verb::Read, segment);
-        }
-        check("/in/a", Verb::Read, "the key is absolute");
-        check("%2fin/a", Verb::Read, "the key is absolute");
-        check("", Verb::Read, "the key is empty");
-        check("in/\0a", Verb::Read, "the key contains control characters");
-        check("in/a\n", Verb::Read, "the key contains control characters");
-        check(&format!("in/{}", "x".repeat(1022)), Verb::Read, "the key has more than 1,024 bytes");
-    }
-
-    #[test]
-    fn odd_but_harmless_keys_pass() {
-        for key in ["in/100%", "in/%41", "in/a..b", "in/...", "in//a", "in/é", "in/%"] {
-            check(key, Verb::Read, "ok");
-        }
-    }
-
-    #[test]
-    fn a_listing_shows_nothing_beyond_the_grant() {
-        assert_eq!(grants().check_listing("media", "in/"), Ok(()));
-        assert_eq!(grants().check_listing("media", "in/a"), Ok(()));
-        for prefix in ["", "in", "out/a/", "in/../"] {
-            assert!(grants().check_listing("media", prefix).is_err(), "{prefix}");
-        }
-    }
-
-    #[test]
-    fn a_star_means_any_proper_bucket() {
-        let any = BucketGrant { bucket: "*".into(), prefix: String::new(), access: Access::Read };
-        let grants = Grants { s3: vec![any] };
-        assert_eq!(grants.check_bucket("media"), Ok(()));
-        for name in ["", "..", "a/b", "*", "a..b", "../media", ".media", "a\0bc"] {
-            assert!(grants.check_bucket(name).is_err(), "{name}");
-        }
-        assert!(matches!(Grants::default().check_bucket("media"), Err(Refusal::Denied(_))));
-    }
-}
+mod tests;

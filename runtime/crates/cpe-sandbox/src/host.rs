@@ -5,16 +5,21 @@
 //! interface's error or, where the guest breaks the component model itself, with a trap.
 
 mod context;
+mod files;
 mod heartbeat;
+mod http;
 mod log;
 mod object_store;
 
 use wasmtime::component::{HasData, Linker};
+use wasmtime_wasi::p2::bindings::filesystem::types as filesystem;
 
 pub(crate) use self::{
     bindings::{ActivityPre, exports::cpe::activity::handler::Failure},
     context::ContextView,
+    files::FilesView,
     heartbeat::HeartbeatView,
+    http::Http,
     object_store::{ObjectStoreView, ReadAhead},
 };
 use crate::{guest_log::GuestLog, state::State};
@@ -45,6 +50,12 @@ impl HasData for HasContext {
     type Data<'a> = ContextView<'a>;
 }
 
+struct HasFiles;
+
+impl HasData for HasFiles {
+    type Data<'a> = FilesView<'a>;
+}
+
 struct HasHeartbeat;
 
 impl HasData for HasHeartbeat {
@@ -65,6 +76,13 @@ impl HasData for HasObjectStore {
 
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use self::bindings::cpe::activity as wit;
+
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    // In place of wasmtime's own, which counts nothing.
+    linker.allow_shadowing(true);
+    filesystem::add_to_linker::<State, HasFiles>(linker, State::files)?;
+    linker.allow_shadowing(false);
 
     wit::context::add_to_linker::<State, HasContext>(linker, State::context)?;
     wit::heartbeat::add_to_linker::<State, HasHeartbeat>(linker, State::heartbeat)?;
@@ -93,6 +111,8 @@ pub(crate) fn offered() -> &'static [&'static str] {
         "wasi:clocks/wall-clock",
         "wasi:filesystem/preopens",
         "wasi:filesystem/types",
+        "wasi:http/outgoing-handler",
+        "wasi:http/types",
         "wasi:io/error",
         "wasi:io/poll",
         "wasi:io/streams",

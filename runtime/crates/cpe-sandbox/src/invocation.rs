@@ -43,6 +43,8 @@ pub struct Limits {
     pub wall: Duration,
     /// Bytes of the result.
     pub output: u64,
+    /// Bytes that are written to files altogether; no files if none.
+    pub scratch: u64,
     /// Lines that reach the log.
     pub log_lines: u32,
     /// Bytes that reach the log.
@@ -56,6 +58,7 @@ impl Default for Limits {
             cpu: Duration::from_secs(60),
             wall: Duration::from_secs(3600),
             output: 1 << 20,
+            scratch: 0,
             log_lines: 10_000,
             log_bytes: 1 << 20,
         }
@@ -112,4 +115,8 @@ pub struct Metering {
     pub bytes_read: u64,
     /// Bytes that the guest wrote to objects.
     pub bytes_written: u64,
+    /// Bytes of the bodies of its HTTP requests.
+    pub http_sent: u64,
+    /// Bytes of the bodies that answered them.
+    pub http_received: u64,
 }

@@ -7,6 +7,7 @@
 mod cache;
 mod compile;
 mod digest;
+mod egress;
 mod engine;
 mod error;
 mod file_kind;
@@ -19,8 +20,11 @@ mod limiter;
 mod link;
 mod loading;
 mod metered;
+mod program;
 mod retry;
 mod sandbox;
+mod scratch;
+mod secrets;
 mod staging;
 mod state;
 #[cfg(test)]
@@ -32,9 +36,10 @@ pub use self::{
     compile::{ChildCompiler, CompileLimits, Compiler, compile_module},
     digest::Digest,
     error::SandboxError,
-    grants::{Access, BucketGrant, Grants},
+    grants::{Access, BucketGrant, Grants, InvalidUrl, UrlGrant, UrlPattern},
     invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
     journal::UploadJournal,
     link::{Module, WORLD},
     sandbox::{Sandbox, SandboxConfig},
+    secrets::Secret,
 };

@@ -2,7 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
-const TABLE_ELEMENTS: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 const TABLES: usize = 64;
 const MEMORIES: usize = 16;
 const INSTANCES: usize = 128;
@@ -14,12 +14,19 @@ pub(crate) struct Limiter {
     used: u64,
     /// Whether a growth was denied. A guest that traps after that ran out of memory, whatever its
     /// allocator made of it.
-    pub(crate) denied: bool,
+    pub(crate) denied: Option<Denied>,
+}
+
+/// What there was no more of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    Memory,
+    Table,
 }
 
 impl Limiter {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, used: 0, denied: false }
+        Self { limit, used: 0, denied: None }
     }
 
     /// Memories never shrink, so what is in use is also the peak.
@@ -42,7 +49,7 @@ impl ResourceLimiter for Limiter {
         match self.used.checked_add(more) {
             Some(used) if used <= self.limit => self.used = used,
             _ => {
-                self.denied = true;
+                self.denied = Some(Denied::Memory);
                 return Ok(false);
             }
         }
@@ -55,7 +62,12 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= maximum.unwrap_or(TABLE_ELEMENTS).min(TABLE_ELEMENTS))
+        // First, since the pool's own limit, which is the same, comes as a maximum as well.
+        if desired > TABLE_ELEMENTS {
+            self.denied = Some(Denied::Table);
+            return Ok(false);
+        }
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
     }
 
     fn instances(&self) -> usize {
@@ -80,10 +92,20 @@ mod tests {
         let mut limiter = Limiter::new(100);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 50, Some(40)).unwrap(), "beyond its own maximum");
-        assert!(!limiter.denied);
+        assert_eq!(limiter.denied, None);
         assert!(!limiter.memory_growing(0, 50, None).unwrap());
-        assert!(limiter.denied);
+        assert_eq!(limiter.denied, Some(Denied::Memory));
         assert!(limiter.memory_growing(60, 100, None).unwrap());
         assert_eq!(limiter.peak(), 100);
+    }
+
+    #[test]
+    fn tables_end_somewhere() {
+        let mut limiter = Limiter::new(100);
+        assert!(limiter.table_growing(0, TABLE_ELEMENTS, None).unwrap());
+        assert!(!limiter.table_growing(0, 11, Some(10)).unwrap(), "beyond its own maximum");
+        assert_eq!(limiter.denied, None);
+        assert!(!limiter.table_growing(0, TABLE_ELEMENTS + 1, None).unwrap());
+        assert_eq!(limiter.denied, Some(Denied::Table));
     }
 }

@@ -8,6 +8,8 @@ use wasmtime::{
     component::{Component, Linker, types::ComponentItem},
 };
 
+use wasmtime_wasi::p2::bindings::CommandPre;
+
 use crate::{
     Digest, SandboxError,
     engine::{Ticker, Ticking},
@@ -18,6 +20,8 @@ use crate::{
 /// What a module must be linkable against.
 pub const WORLD: &str = "cpe:activity/activity@0.1.0";
 
+const NO_EXPORT: &str = "it exports neither `cpe:activity/handler@0.1.0` as declared nor \
+                         `wasi:cli/run@0.2`, as programs do";
 /// Of what is missing, so many names are told.
 const MAX_MISSING: usize = 10;
 
@@ -28,8 +32,16 @@ pub struct Module(Arc<Linked>);
 struct Linked {
     name: String,
     digest: Digest,
-    pre: ActivityPre<State>,
+    pre: Pre,
     ticker: Arc<Ticker>,
+}
+
+/// What a component is, by what it exports.
+pub(crate) enum Pre {
+    /// Of the world `activity`.
+    Activity(ActivityPre<State>),
+    /// A plain program: input on stdin, output on stdout.
+    Program(CommandPre<State>),
 }
 
 impl Module {
@@ -47,8 +59,15 @@ impl Module {
         self.0.ticker.tick()
     }
 
-    pub(crate) fn pre(&self) -> &ActivityPre<State> {
+    pub(crate) fn pre(&self) -> &Pre {
         &self.0.pre
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        match &self.0.pre {
+            Pre::Activity(pre) => pre.engine(),
+            Pre::Program(pre) => pre.engine(),
+        }
     }
 }
 
@@ -71,7 +90,6 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(engine: Engine) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         host::add_to_linker(&mut linker)?;
         Ok(Self { ticker: Arc::new(Ticker::start(&engine)?), engine, linker })
     }
@@ -108,8 +126,10 @@ impl Host {
             .linker
             .instantiate_pre(component)
             .map_err(|error| refused(self.unmet_imports(component), error))?;
-        let pre = ActivityPre::new(pre).map_err(|error| {
-            refused("it does not export `cpe:activity/handler@0.1.0` as declared".into(), error)
+        let activity = ActivityPre::new(pre.clone()).map(Pre::Activity);
+        let pre = activity.or_else(|error| match CommandPre::new(pre) {
+            Ok(program) => Ok(Pre::Program(program)),
+            Err(_) => Err(refused(NO_EXPORT.to_owned(), error)),
         })?;
         let ticker = Arc::clone(&self.ticker);
         Ok(Module(Arc::new(Linked { name: name.to_owned(), digest, pre, ticker })))

@@ -18,12 +18,16 @@ use wasmtime::Store;
 
 use crate::{
     Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError, UploadJournal,
+    egress::{Connector, SystemResolver},
     error::cut,
     file_kind, host,
+    link::Pre,
     loading::{self, Loader},
     metered::{Exhausted, Metered},
+    program::{self, Program},
+    scratch::ScratchSpace,
     staging::Uploads,
-    state::State,
+    state::{MAX_HANDLES, State},
     trap,
 };
 
@@ -40,6 +44,8 @@ pub struct SandboxConfig {
     pub max_concurrent: usize,
     /// Where machine code is kept; nowhere if `None`.
     pub cache_dir: Option<PathBuf>,
+    /// Where scratch space is; the system's folder for temporary files if `None`.
+    pub scratch_dir: Option<PathBuf>,
     pub max_component_bytes: usize,
     /// Modules that compile at a time.
     pub max_compilations: usize,
@@ -51,6 +57,7 @@ impl Default for SandboxConfig {
         Self {
             max_concurrent: 64,
             cache_dir: None,
+            scratch_dir: None,
             max_component_bytes: 64 << 20,
             max_compilations: loading::default_compilations(),
             compiler: Compiler::default(),
@@ -67,6 +74,8 @@ struct Inner {
     loader: Arc<Loader>,
     slots: Semaphore,
     uploads: Arc<Uploads>,
+    connector: Arc<Connector>,
+    scratch: ScratchSpace,
 }
 
 impl fmt::Debug for Sandbox {
@@ -81,10 +90,14 @@ impl Sandbox {
             max_concurrent: config.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
             ..config
         };
+        let scratch = config.scratch_dir.clone();
+        let scratch = scratch.unwrap_or_else(|| std::env::temp_dir().join("cpe-scratch"));
         Ok(Self(Arc::new(Inner {
+            scratch: ScratchSpace::new(scratch),
             loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
             uploads: Arc::default(),
+            connector: Arc::new(Connector::new(Arc::new(SystemResolver))),
             config,
         })))
     }
@@ -118,12 +131,13 @@ impl Sandbox {
 
         let _ticking = module.tick();
         let limits = invocation.limits.clone();
-        let mut store = self.store(module, invocation);
+        let mut store = self.store(module, invocation, &input)?;
         let called = call(&mut store, module, &input, &limits, &mut metering).await;
         let state = store.data_mut();
         metering.peak_memory = state.limiter.peak();
         metering.bytes_read = state.staging.bytes_read;
         metering.bytes_written = state.staging.bytes_written;
+        (metering.http_sent, metering.http_received) = state.http_bytes();
         state.log.finish();
         log(module, &metering, &called);
 
@@ -153,16 +167,33 @@ impl Sandbox {
         let _ = self.0.uploads.journal.set(journal);
     }
 
-    fn store(&self, module: &Module, invocation: Invocation) -> Store<State> {
+    fn store(
+        &self,
+        module: &Module,
+        invocation: Invocation,
+        input: &str,
+    ) -> Result<Store<State>, SandboxError> {
+        let scratch = match invocation.limits.scratch {
+            0 => None,
+            limit => Some(self.0.scratch.folder(limit).map_err(|error| {
+                SandboxError::Internal(format!("no scratch space can be made: {error}"))
+            })?),
+        };
         let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
-        let state = State::new(invocation, Arc::clone(&self.0.uploads));
-        let mut store = Store::new(module.pre().engine(), state);
+        let program = match module.pre() {
+            Pre::Activity(_) => None,
+            Pre::Program(_) => Some(Program::new(input.to_owned(), output)),
+        };
+        let (connector, uploads) = (&self.0.connector, Arc::clone(&self.0.uploads));
+        let state = State::new(invocation, program, connector, uploads, scratch);
+        let mut store = Store::new(module.engine(), state.map_err(SandboxError::Setup)?);
+        store.set_max_component_handles(MAX_HANDLES);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
         // Busy guests yield at every tick: their neighbours run, and their time is looked at.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        store
+        Ok(store)
     }
 }
 
@@ -179,9 +210,18 @@ async fn call(
     let mut cpu = Duration::ZERO;
     let ended = {
         let guest = pin!(async {
-            let activity = module.pre().instantiate_async(&mut *store).await?;
-            instantiated = Some(start.elapsed());
-            activity.cpe_activity_handler().call_run(&mut *store, input).await
+            match module.pre() {
+                Pre::Activity(pre) => {
+                    let activity = pre.instantiate_async(&mut *store).await?;
+                    instantiated = Some(start.elapsed());
+                    activity.cpe_activity_handler().call_run(&mut *store, input).await
+                }
+                Pre::Program(pre) => {
+                    let command = pre.instantiate_async(&mut *store).await?;
+                    instantiated = Some(start.elapsed());
+                    program::ended(command.wasi_cli_run().call_run(&mut *store).await, store)
+                }
+            }
         });
         timeout(limits.wall, Metered::new(guest, limits.cpu, &mut cpu)).await
     };
@@ -220,16 +260,27 @@ fn log(
         peak_memory = metering.peak_memory,
         bytes_read = metering.bytes_read,
         bytes_written = metering.bytes_written,
+        http_sent = metering.http_sent,
+        http_received = metering.http_received,
         "A guest ended"
     );
 }
 
-/// Cuts what a guest says about its failure to what SWF stores.
+/// Reasons of the host's own that a guest may give, because only it knows.
+const GUEST_REASONS: [&str; 5] =
+    ["cpe.canceled", "cpe.bad-input", "cpe.bad-output", "cpe.denied.s3", "cpe.denied.http"];
+
+/// Cuts what a guest says about its failure to what SWF stores, and keeps it from speaking for
+/// the host.
 fn presentable(failure: host::Failure) -> Failure {
     let host::Failure { reason, details, retryable } = failure;
     let mut reason: String = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
     if reason.trim().is_empty() {
         reason = "activity.failed".to_owned();
+    }
+    if reason.trim_start().starts_with("cpe.") && !GUEST_REASONS.contains(&reason.as_str()) {
+        reason = format!("activity.{}", reason.trim_start());
+        cut(&mut reason, MAX_REASON);
     }
     let mut details = details;
     if let Some((end, _)) = details.char_indices().nth(MAX_DETAILS) {

@@ -32,6 +32,21 @@ pub(crate) fn waiting() -> Bytes {
     encode(include_str!("test_guests/waiting.wat"), &resolve, package, "waiting")
 }
 
+/// Does what no compiler would make; see the text.
+pub(crate) fn hostile() -> Bytes {
+    // A resource of its own, of which there is no end.
+    const WIT: &str = "
+        package test:hostile;
+        interface things { resource thing { constructor(); } }
+        world hostile {
+            include cpe:activity/activity@0.1.0;
+            export things;
+        }";
+    let mut resolve = activity_wit().0;
+    let package = resolve.push_str("hostile.wit", WIT).unwrap();
+    encode(include_str!("test_guests/hostile.wat"), &resolve, package, "hostile")
+}
+
 /// A component with that core module, for that world of `wit/activity`.
 pub(crate) fn component(core: &str, world: &str) -> Bytes {
     let (resolve, package) = activity_wit();

@@ -13,6 +13,7 @@ use cpe_sandbox::Grants;
 use cpe_swf::WorkflowId;
 
 pub use self::registry::ClientRegistry;
+use crate::Ceilings;
 
 /// One client, as the operator registered it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Client {
     pub plans: Option<BTreeSet<String>>,
     /// What its activities may touch at the most.
     pub grants: Grants,
+    /// What one of its activity tasks may use at the most.
+    pub ceilings: Ceilings,
 }
 
 /// How much a client may have at a time.

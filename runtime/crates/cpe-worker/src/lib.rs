@@ -34,6 +34,7 @@ pub use self::{
     backoff::{Backoff, Jitter},
     clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},
     decider::{Decider, DeciderConfig, Watch},
+    grants::Ceilings,
     input::{InputConfig, InputPoller, JobClaims},
     outbox::Outbox,
     payloads::{PayloadError, Payloads},

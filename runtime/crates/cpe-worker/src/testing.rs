@@ -250,6 +250,7 @@ pub(crate) fn client(name: &str) -> Client {
         quotas: Quotas::default(),
         plans: None,
         grants: cpe_sandbox::Grants::default(),
+        ceilings: crate::Ceilings::default(),
     }
 }
 

@@ -1,14 +1,13 @@
 //! A guest that misbehaves on request: each way of it is one that the host must survive, and
 //! answer with the right reason. It knows nothing of what the host makes of it.
 
-use std::{hint::black_box, io::Write, time::Duration};
+mod exhaust;
+mod http;
+mod reach;
 
-use cpe_guest::{
-    Failure, activity,
-    heartbeat::{self, Progress},
-    log,
-    object_store::{Bucket, PutOptions},
-};
+use std::time::Duration;
+
+use cpe_guest::{Failure, activity};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,6 +55,56 @@ pub enum Input {
     WriteThenFail { bucket: String, key: String },
     /// Reads an object to its end. The answer is its size.
     Read { bucket: String, key: String },
+    /// Spends its time in one instruction.
+    CopyMemory,
+    /// Calls itself without end.
+    Recurse,
+    /// Opens a bucket so often, and keeps all handles.
+    HoldHandles {
+        bucket: String,
+        #[serde(default = "many")]
+        count: u64,
+    },
+    /// Asks for as many random bytes as there can be.
+    RandomBomb,
+    /// Makes so many header fields, one by one or at once.
+    HeaderBomb {
+        #[serde(default = "many")]
+        fields: u64,
+        #[serde(default)]
+        at_once: bool,
+    },
+    /// Writes an object.
+    Write { bucket: String, key: String },
+    /// Lists objects. The answer is their keys.
+    List { bucket: String, prefix: String },
+    /// Copies an object within a bucket.
+    Copy { bucket: String, key: String, to: String },
+    /// Deletes an object.
+    Delete { bucket: String, key: String },
+    /// Does all of it to keys that could mean another key.
+    EvilKeys { bucket: String },
+    /// Looks for files, sockets, names, arguments and the environment.
+    Snoop,
+    /// Answers with a variable of its environment.
+    Variable { name: String },
+    /// Sends a request, with a variable of its environment as the bearer's token.
+    Fetch {
+        url: String,
+        #[serde(default)]
+        token: Option<String>,
+        #[serde(default)]
+        follow: bool,
+    },
+    /// Writes so many bytes to a file in its scratch space, again and again if told to, and makes
+    /// links out of it. The answer is what is there then.
+    Scratch {
+        bytes: u64,
+        #[serde(default)]
+        forever: bool,
+    },
+    /// Leaves as a program does.
+    Exit { code: i32 },
 }
 
 fn huge() -> usize {
@@ -73,23 +122,37 @@ pub fn misbehave(input: Input) -> Result<Value, Failure> {
         Input::Echo { value } => Ok(value),
         Input::Trap => trap(),
         Input::Panic => panic!("misbehaving on request"),
-        Input::Spin => spin(),
-        Input::EatMemory => eat_memory(),
+        Input::Spin => exhaust::spin(),
+        Input::EatMemory => exhaust::eat_memory(),
         Input::Fail { reason, details, retryable } => Err(Failure { reason, details, retryable }),
         Input::HugeOutput { bytes } => Ok("x".repeat(bytes).into()),
-        Input::FloodLog { lines } => Ok(flood_log(lines)),
+        Input::FloodLog { lines } => Ok(exhaust::flood_log(lines)),
         Input::Sleep { millis } => {
-            pause(Duration::from_millis(millis));
+            exhaust::pause(Duration::from_millis(millis));
             Ok(json!({ "slept": millis }))
         }
-        Input::BeatForever => beat_forever(),
-        Input::IgnoreCancel => ignore_cancel(),
+        Input::BeatForever => exhaust::beat_forever(),
+        Input::IgnoreCancel => exhaust::ignore_cancel(),
         Input::WriteThenFail { bucket, key } => write_then_fail(bucket, &key),
-        Input::Read { bucket, key } => {
-            let mut body = Bucket::open(bucket)?.get(&key)?;
-            let size = std::io::copy(&mut body, &mut std::io::sink())?;
-            Ok(json!({ "size": size }))
+        Input::Read { bucket, key } => reach::read(bucket, &key),
+        Input::CopyMemory => exhaust::copy_memory(),
+        Input::Recurse => Ok(exhaust::recurse(0).into()),
+        Input::HoldHandles { bucket, count } => exhaust::hold_handles(&bucket, count),
+        Input::RandomBomb => Ok(exhaust::random_bomb()),
+        Input::HeaderBomb { fields, at_once } => http::header_bomb(fields, at_once),
+        Input::Write { bucket, key } => reach::write(bucket, &key),
+        Input::List { bucket, prefix } => reach::list(bucket, prefix),
+        Input::Copy { bucket, key, to } => reach::copy(bucket, &key, &to),
+        Input::Delete { bucket, key } => reach::delete(bucket, &key),
+        Input::EvilKeys { bucket } => reach::evil_keys(bucket),
+        Input::Snoop => Ok(reach::snoop()),
+        Input::Variable { name } => Ok(reach::variable(&name)),
+        Input::Fetch { url, token, follow } => {
+            let token = token.map(|name| std::env::var(name).unwrap_or_default());
+            http::fetch(&url, token.as_deref(), follow)
         }
+        Input::Scratch { bytes, forever } => Ok(reach::scratch(bytes, forever)?),
+        Input::Exit { code } => std::process::exit(code),
     }
 }
 
@@ -103,55 +166,9 @@ fn trap() -> ! {
     panic!("natively, a trap is a panic")
 }
 
-fn spin() -> ! {
-    let mut turns: u64 = 0;
-    loop {
-        turns = black_box(turns).wrapping_add(1);
-    }
-}
-
-fn eat_memory() -> ! {
-    let mut eaten = Vec::new();
-    loop {
-        eaten.push(black_box(vec![1_u8; 1 << 20]));
-    }
-}
-
-fn flood_log(lines: u64) -> Value {
-    // Whether anybody reads them is not this guest's concern.
-    let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());
-    for line in 0..lines {
-        let message = format!("line {line} \u{1b}[31mred\u{7}\n of many");
-        log::info(&message, &[("line", &line.to_string()), ("long", &"x".repeat(200))]);
-        let _ = writeln!(stdout, "{message}").and_then(|()| writeln!(stderr, "{message}"));
-    }
-    json!({ "lines": lines })
-}
-
-fn beat_forever() -> Result<Value, Failure> {
-    loop {
-        heartbeat::checkpoint(50, "beating until canceled")?;
-        pause(Duration::from_millis(1));
-    }
-}
-
-fn ignore_cancel() -> ! {
-    loop {
-        let progress = Progress { percent: 50, message: "not listening".to_owned() };
-        let _deaf = heartbeat::beat(&progress);
-    }
-}
-
 fn write_then_fail(bucket: String, key: &str) -> Result<Value, Failure> {
-    let mut writer = Bucket::open(bucket)?.put(key, PutOptions::default())?;
-    writer.write_all(b"must not appear")?;
-    writer.finish()?;
+    reach::write(bucket, key)?;
     Err(Failure::permanent("misbehave.after-writing", "failed after writing, as asked"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a guest has a thread of its own to block")]
-fn pause(time: Duration) {
-    std::thread::sleep(time);
 }
 
 #[cfg(test)]

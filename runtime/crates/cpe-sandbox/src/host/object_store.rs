@@ -55,12 +55,8 @@ impl From<wit::Error> for CallError {
 
 impl From<ResourceTableError> for CallError {
     fn from(error: ResourceTableError) -> Self {
-        match error {
-            ResourceTableError::Full => Self::Guest(wit::Error::Unavailable(
-                "the activity holds too many handles at a time".to_owned(),
-            )),
-            other => Self::Trap(other.into()),
-        }
+        // Also a full table: it is told as the limit that it is, and a guest could do nothing.
+        Self::Trap(error.into())
     }
 }
 

@@ -45,7 +45,10 @@ impl Scene {
         Invocation {
             context: TaskContext { client: "ClientA".to_owned(), ..TaskContext::default() },
             limits: self.limits.clone(),
-            grants: Grants { s3: vec![grant("in/", Access::Read), grant("out/", Access::Write)] },
+            grants: Grants {
+                s3: vec![grant("in/", Access::Read), grant("out/", Access::Write)],
+                ..Grants::default()
+            },
             blobs: Arc::new(self.blobs.clone()),
             beats: Arc::new(ThreeBeats::default()),
             clock: Arc::new(SystemClock),
@@ -227,6 +230,65 @@ async fn a_busy_guest_does_not_starve_its_neighbours() {
     }
 }
 
+#[tokio::test]
+async fn what_no_compiler_makes_ends_with_a_reason_of_its_own() {
+    let mut scene = Scene::new().await;
+    scene.module = scene.sandbox.load("hostile", test_guests::hostile()).await.unwrap();
+    scene.limits.cpu = Duration::from_millis(300);
+    scene
+        .check(
+            "t",
+            expect!["cpe.limit.table: the activity needed a table of more than 100000 elements"],
+        )
+        .await;
+    scene
+        .check(
+            "d",
+            expect![
+                "cpe.limit.stack: the activity's calls went deeper than its stack of 524288 bytes"
+            ],
+        )
+        .await;
+    scene.check("f", expect!["cpe.trap: the activity trapped: unknown handle index 12345"]).await;
+    scene.check("x", expect!["cpe.trap: the activity trapped: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource"]).await;
+    scene.check("y", expect!["cpe.trap: the activity trapped: unknown handle index 1"]).await;
+    scene
+        .check(
+            "o",
+            expect![
+                "cpe.trap: the activity trapped: string pointer/length out of bounds of memory"
+            ],
+        )
+        .await;
+    scene
+        .check(
+            "u",
+            expect![
+                "cpe.trap: the activity trapped: invalid utf-8 sequence of 1 bytes from index 0"
+            ],
+        )
+        .await;
+    scene
+        .check(
+            "r",
+            expect!["cpe.limit.handles: the activity held more than 1000 handles at a time"],
+        )
+        .await;
+    scene.check("w", expect!["cpe.limit.cpu: the activity used up its 300ms of CPU time"]).await;
+    scene.limits.memory = 2 << 30;
+    scene
+        .check("g", expect!["cpe.limit.output: the activity's result has more than 1048576 bytes"])
+        .await;
+    scene.limits.memory = 64 << 20;
+    scene
+        .check(
+            "g",
+            expect!["cpe.limit.memory: the activity needed more than its 67108864 bytes of memory"],
+        )
+        .await;
+    scene.check("n", expect!["ok null"]).await;
+}
+
 async fn refused(bytes: Bytes) -> String {
     let config = SandboxConfig { max_component_bytes: 1 << 20, ..Default::default() };
     let error = Sandbox::new(config).unwrap().load("m", bytes).await.unwrap_err();
@@ -239,15 +301,17 @@ async fn what_cannot_run_is_refused_at_load() {
         .assert_eq(&refused(test_guests::text("(module)")).await);
     expect!["cpe.module.invalid: module m has 1048577 bytes, of at most 1048576"]
         .assert_eq(&refused(vec![0; (1 << 20) + 1].into()).await);
+    expect!["cpe.module.invalid: module m has 209715200 bytes, of at most 1048576"]
+        .assert_eq(&refused(vec![0; 200 << 20].into()).await);
     let whole = test_guests::scripted();
     expect!["cpe.module.invalid: module m is not valid"]
         .assert_eq(&refused(whole.slice(..whole.len() / 2)).await);
-    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: it does not export `cpe:activity/handler@0.1.0` as declared"]
+    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: it exports neither `cpe:activity/handler@0.1.0` as declared nor `wasi:cli/run@0.2`, as programs do"]
         .assert_eq(&refused(test_guests::text("(component)")).await);
     let imports = r#"(component
         (import "acme:db/rows@1.0.0" (instance))
-        (import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func)))))"#;
-    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: the host does not offer `acme:db/rows@1.0.0`, `wasi:http/outgoing-handler@0.2.0`"]
+        (import "wasi:http/incoming-handler@0.2.0" (instance (export "handle" (func)))))"#;
+    expect!["cpe.module.link: module m cannot be linked against cpe:activity/activity@0.1.0: the host does not offer `acme:db/rows@1.0.0`, `wasi:http/incoming-handler@0.2.0`"]
         .assert_eq(&refused(test_guests::text(imports)).await);
 }
 
@@ -258,6 +322,7 @@ async fn features_that_are_off_are_refused() {
         "(module (memory i64 1))",
         "(module (tag))",
         "(module (type (struct)))",
+        "(module (type $f (func)) (type (cont $f)))",
     ] {
         let error = refused(test_guests::text(&format!("(component (core {})", &core[1..]))).await;
         assert_eq!(error, "cpe.module.invalid: module m is not valid", "{core}");

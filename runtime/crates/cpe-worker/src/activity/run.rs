@@ -112,8 +112,9 @@ pub(super) async fn work(
 
 async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>) -> Answer {
     let Job { about, binding, task, began } = job;
-    let cap = OutputCap::of(&binding);
-    let limits = limits(&binding, &cap);
+    let limits = about.client.ceilings.limits(&binding.activity.limits);
+    let cap = OutputCap::of(limits.output);
+    let limits = Limits { output: cap.bytes, ..limits };
     let input = task.input.unwrap_or_default();
     let input = match worker.payloads.follow(&about.execution.workflow_id, input).await {
         Ok(input) => input,
@@ -134,6 +135,7 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         Err(answer) => return answer,
     };
     let grants = grants::effective(asked.as_ref(), &about.client.grants);
+    debug!(activity = %about, ?limits, "It may reach {grants}");
     let (blobs, clock) = (Arc::clone(&worker.ports.blobs), Arc::clone(&worker.ports.clock));
     let (beats, start_to_close) = (Arc::clone(pulse), binding.start_to_close);
     let invocation = move || Invocation {
@@ -165,16 +167,6 @@ fn ended(outcome: Result<String, Failure>, pulse: &Pulse) -> Answer {
     }
 }
 
-fn limits(binding: &Binding, cap: &OutputCap) -> Limits {
-    let (asked, default) = (&binding.activity.limits, Limits::default());
-    Limits {
-        memory: asked.memory.unwrap_or(default.memory),
-        cpu: asked.cpu.unwrap_or(default.cpu),
-        output: cap.bytes,
-        ..default
-    }
-}
-
 /// The limit on a result's bytes. A result that is too long in any case is refused before what
 /// the guest wrote becomes visible.
 struct OutputCap {
@@ -184,8 +176,7 @@ struct OutputCap {
 }
 
 impl OutputCap {
-    fn of(binding: &Binding) -> Self {
-        let asked = binding.activity.limits.output.unwrap_or(Limits::default().output);
+    fn of(asked: u64) -> Self {
         // A character takes up to four bytes.
         let storable = MAX_PAYLOAD_CHARS as u64 * 4;
         Self { bytes: asked.min(storable), ours: storable < asked }

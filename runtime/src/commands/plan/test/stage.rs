@@ -18,9 +18,9 @@ use cpe_swf::{
     api::RegisterWorkflowTypeRequest,
 };
 use cpe_worker::{
-    Backoff, Client, ClientRegistry, Clients, Decider, DeciderConfig, InputConfig, InputPoller,
-    Jitter, JobClaims, Outbox, Payloads, PlanArchive, Plans, Ports, Quotas, Shares, Worker,
-    register_domain, register_types,
+    Backoff, Ceilings, Client, ClientRegistry, Clients, Decider, DeciderConfig, InputConfig,
+    InputPoller, Jitter, JobClaims, Outbox, Payloads, PlanArchive, Plans, Ports, Quotas, Shares,
+    Worker, register_domain, register_types,
 };
 use serde_json::Value;
 
@@ -147,7 +147,8 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
         dead_letters: None,
         quotas: Quotas::default(),
         plans: None,
-        grants: Grants { s3: vec![everything] },
+        grants: Grants { s3: vec![everything], ..Grants::default() },
+        ceilings: Ceilings::default(),
     };
     let mut clients = Clients::new([client])?;
     clients.accept_any_name();
