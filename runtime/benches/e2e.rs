@@ -103,6 +103,8 @@ impl Bench {
                 name: spanned("bench"),
                 input_queue: spanned(INPUT),
                 output_queue: OUTPUT.to_owned(),
+                dead_letter_queue: None,
+                quotas: cpe::config::Quotas::default(),
                 plans: None,
                 s3: Vec::new(),
             }],
