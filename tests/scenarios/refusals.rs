@@ -68,7 +68,7 @@ async fn a_command_that_nobody_knows() {
     refused(
         message,
         expect![[r#"
-        COMMAND_REJECTED [{"path":"type","message":"unknown command `DANCE`: expected START_JOB"}]
+        COMMAND_REJECTED [{"path":"type","message":"unknown command `DANCE`: expected START_JOB, CANCEL_JOB, CANCEL_ACTIVITY, GET_JOB_LIST, GET_ACTIVITY_LIST, GET_JOB_STATUS, GET_ACTIVITY_STATUS, SIGNAL_JOB"}]
         left: 0
     "#]],
     )
