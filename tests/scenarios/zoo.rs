@@ -67,10 +67,10 @@ struct Zoo {
 
 impl Zoo {
     async fn open() -> Self {
-        Self::with_scratch(None).await
+        Self::with("misbehave", None).await
     }
 
-    async fn with_scratch(scratch_dir: Option<PathBuf>) -> Self {
+    async fn with(hostile: &str, scratch_dir: Option<PathBuf>) -> Self {
         let config = SandboxConfig {
             max_concurrent: NEIGHBOURS + 1,
             // Shared by all tests of a build, so that each guest is compiled once.
@@ -84,7 +84,7 @@ impl Zoo {
                 .unwrap_or_else(|error| panic!("{name}: {error}; `cargo xtask guests` builds it"));
             sandbox.load(name, bytes.into()).await.unwrap()
         };
-        let (hostile, good) = (load("misbehave").await, load("noop").await);
+        let (hostile, good) = (load(hostile).await, load("noop").await);
         let blobs = MemoryBlobs::with_buckets(["media", "others"]);
         for (bucket, key) in [("media", "in/a"), ("media", "secret"), ("others", "secret")] {
             blobs.insert(bucket, key, "content");
@@ -177,9 +177,14 @@ fn check_text(input: String, expect: Expect) {
     observe(Zoo::open(), |_| {}, input, expect);
 }
 
+/// The same, of another guest.
+fn check_guest(name: &str, input: &Value, expect: Expect) {
+    observe(Zoo::with(name, None), |_| {}, input.to_string(), expect);
+}
+
 /// The same, where scratch space is given, in that folder.
 fn check_scratch(folder: &Path, input: &Value, expect: Expect) {
-    let zoo = Zoo::with_scratch(Some(folder.to_owned()));
+    let zoo = Zoo::with("misbehave", Some(folder.to_owned()));
     let set = |zoo: &mut Zoo| {
         zoo.limits.scratch = 1 << 20;
         zoo.limits.cpu = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::{check, check_in, check_scratch, check_text};
+use super::{check, check_guest, check_in, check_scratch, check_text};
 
 #[test]
 pub(super) fn noop() {
@@ -49,6 +49,16 @@ pub(super) fn exit() {
 pub(super) fn spin() {
     check(
         json!({"do": "spin"}),
+        expect!["cpe.limit.cpu: the activity used up its 500ms of CPU time"],
+    );
+}
+
+/// The guest of the benches, when there is too much work.
+#[test]
+pub(super) fn workload() {
+    check_guest(
+        "workload",
+        &json!({"do": "compute", "rounds": u64::MAX}),
         expect!["cpe.limit.cpu: the activity used up its 500ms of CPU time"],
     );
 }
