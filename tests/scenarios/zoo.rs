@@ -67,11 +67,10 @@ struct Zoo {
 
 impl Zoo {
     async fn open() -> Self {
-        Self::of("misbehave", None).await
+        Self::with("misbehave", None).await
     }
 
-    /// `hostile` names the guest that is looked at.
-    async fn of(hostile: &str, scratch_dir: Option<PathBuf>) -> Self {
+    async fn with(hostile: &str, scratch_dir: Option<PathBuf>) -> Self {
         let config = SandboxConfig {
             max_concurrent: NEIGHBOURS + 1,
             // Shared by all tests of a build, so that each guest is compiled once.
@@ -173,19 +172,19 @@ fn check_in(set: impl FnOnce(&mut Zoo), input: Value, expect: Expect) {
     observe(Zoo::open(), set, input.to_string(), expect);
 }
 
-/// The same, of another guest than the one that misbehaves.
-fn check_guest(guest: &str, input: &Value, expect: Expect) {
-    observe(Zoo::of(guest, None), |_| {}, input.to_string(), expect);
-}
-
 /// The same, of an input that is no value of JSON.
 fn check_text(input: String, expect: Expect) {
     observe(Zoo::open(), |_| {}, input, expect);
 }
 
+/// The same, of another guest.
+fn check_guest(name: &str, input: &Value, expect: Expect) {
+    observe(Zoo::with(name, None), |_| {}, input.to_string(), expect);
+}
+
 /// The same, where scratch space is given, in that folder.
 fn check_scratch(folder: &Path, input: &Value, expect: Expect) {
-    let zoo = Zoo::of("misbehave", Some(folder.to_owned()));
+    let zoo = Zoo::with("misbehave", Some(folder.to_owned()));
     let set = |zoo: &mut Zoo| {
         zoo.limits.scratch = 1 << 20;
         zoo.limits.cpu = Duration::from_secs(5);

@@ -5,9 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cpe::{
     compose::{self, Clients, Fleet, Roles},
-    config::{
-        Access, Client as ClientConfig, Config, HttpAllowance, Quotas, S3Allowance, Secrets,
-    },
+    config::{Access, Client as ClientConfig, Config, HttpAllowance, Quotas, S3Allowance, Secrets},
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
