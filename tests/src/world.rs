@@ -9,6 +9,7 @@ use cpe::{
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
+use cpe_modules::{Author, Push};
 use cpe_plan::Plan;
 use cpe_ports::SystemClock;
 use cpe_worker::Ports;
@@ -142,6 +143,7 @@ fn config(options: &Options, data: PathBuf) -> Config {
             output_queue: "tester-out".to_owned(),
             plans: None,
             s3: options.s3.clone(),
+            signers: None,
         }],
         ..Config::default()
     }
@@ -154,7 +156,9 @@ async fn push(config: &Config, ports: &Ports, options: &Options) {
         let bytes = std::fs::read(path).unwrap_or_else(|error| {
             panic!("{}: {error}; `cargo xtask guests` builds it", path.display())
         });
-        registry.push(&sandbox, name, channel, Bytes::from(bytes), "tester").await.unwrap();
+        let author = Author::new("tester", None);
+        let push = Push { name, channel, bytes: Bytes::from(bytes), author };
+        registry.push(&sandbox, push).await.unwrap();
     }
 }
 

@@ -101,5 +101,6 @@ fn dev_client() -> Client {
             prefix: String::new(),
             access: Access::ReadWrite,
         }],
+        signers: None,
     }
 }

@@ -1,6 +1,9 @@
 //! Clients as the configuration has them, with their queues found.
 
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
 use anyhow::{Context, bail};
+use cpe_modules::SignerKey;
 use cpe_ports::{ErrorKind, QueueUrl};
 use cpe_protocol::ClientName;
 use cpe_sandbox::{Access, BucketGrant, Grants};
@@ -34,7 +37,9 @@ impl Clients {
             let found_output = look(ports, &client.output_queue, &name, &mut missing).await?;
             if let (Some(input), Some(output)) = (found_input, found_output) {
                 let plans = client.plans.clone().map(|plans| plans.into_iter().collect());
-                clients.push(Client { name, input, output, plans, grants: grants(client) });
+                let grants = grants(client);
+                let signers = signers(client)?.map(Arc::new);
+                clients.push(Client { name, input, output, plans, grants, signers });
             }
         }
         if !missing.is_empty() {
@@ -76,6 +81,23 @@ async fn look(
             Err(error).with_context(|| format!("cannot find the queue {queue} of {client}"))
         }
     }
+}
+
+/// Everybody whose signature some client trusts.
+pub(super) fn all_signers(clients: &cpe_worker::Clients) -> BTreeSet<SignerKey> {
+    clients.iter().filter_map(|client| client.signers.as_deref()).flatten().cloned().collect()
+}
+
+/// The keys of those who may sign modules for a client.
+fn signers(client: &config::Client) -> anyhow::Result<Option<BTreeSet<SignerKey>>> {
+    let Some(files) = &client.signers else { return Ok(None) };
+    let key = |file: &PathBuf| {
+        let of = || format!("the key {} of the client {}", file.display(), client.name.value);
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", of()))?;
+        SignerKey::from_pem(&text).with_context(of)
+    };
+    files.iter().map(key).collect::<Result<_, _>>().map(Some)
 }
 
 fn grants(client: &config::Client) -> Grants {

@@ -3,19 +3,19 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use cpe_modules::{Modules, ModulesConfig};
-use cpe_plan::Plan;
+use cpe_modules::{Locks, Modules, ModulesConfig, Notifications};
+use cpe_plan::{ModuleRef, Plan};
 use cpe_ports::ErrorKind;
 use cpe_sandbox::Sandbox;
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
     Activities, ActivitiesConfig, Backoff, Decider, DeciderConfig, InputConfig, InputPoller,
-    PlanArchive, Plans, Ports, SandboxGuests, Worker, register_types,
+    PlanArchive, Plans, Ports, SandboxGuests, Starts, Worker, register_types,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Clients, registry, sandbox};
+use super::{Clients, clients::all_signers, queue_url, registry, sandbox};
 use crate::config::Config;
 
 /// SQS holds a receive for 20 s, so few are enough for a queue.
@@ -53,6 +53,28 @@ pub struct Fleet {
     decider: Option<Decider>,
     input: Option<InputPoller>,
     activities: Option<(Activities, Sandbox)>,
+    watch: Option<Watch>,
+}
+
+/// What keeps modules up to date.
+#[derive(Debug)]
+struct Watch {
+    modules: Modules,
+    references: Vec<ModuleRef>,
+    notifications: Option<Notifications>,
+    identity: String,
+}
+
+impl Watch {
+    async fn run(self, stop: CancellationToken) {
+        let Self { modules, references, notifications, identity } = self;
+        let listening = async {
+            if let Some(notifications) = notifications {
+                notifications.listen(&modules, stop.cancelled()).await;
+            }
+        };
+        tokio::join!(modules.watch(references, identity, stop.cancelled()), listening);
+    }
 }
 
 impl Fleet {
@@ -89,12 +111,22 @@ impl Fleet {
                 warn!(%plan, %error, "The plan is not kept for executions that outlive it");
             }
         }
+        let clients = clients.into_inner();
+        let modules_config = ModulesConfig {
+            revalidate_after: Duration::from_secs(config.modules.poll),
+            signers: all_signers(&clients),
+            ..ModulesConfig::default()
+        };
+        let notifications = notifications(config, &ports).await?;
+        let references = plans.modules().into_iter().collect();
         let worker = Arc::new(Worker {
             domain,
             archive,
             identity: identity(),
             plans,
-            clients: clients.into_inner(),
+            locks: Locks::new(registry.clone()),
+            starts: Starts::default(),
+            clients,
             backoff: Backoff::default(),
             ports: ports.clone(),
         });
@@ -103,14 +135,16 @@ impl Fleet {
             max_in_flight: config.decider.max_in_flight,
         };
         let input = InputConfig { decider: task_list, polls: RECEIVES };
+        let mut watch = None;
         let activities = sandbox.map(|sandbox| {
-            let modules = Modules::new(
-                registry,
-                sandbox.clone(),
-                ports.blobs,
-                ports.clock,
-                ModulesConfig::default(),
-            );
+            let Ports { blobs, clock, .. } = ports;
+            let modules = Modules::new(registry, sandbox.clone(), blobs, clock, modules_config);
+            watch = Some(Watch {
+                modules: modules.clone(),
+                references,
+                notifications,
+                identity: worker.identity.clone(),
+            });
             let guests = Arc::new(SandboxGuests::new(modules, sandbox.clone()));
             let limits = ActivitiesConfig {
                 max_in_flight: config.activities.max_in_flight,
@@ -123,12 +157,13 @@ impl Fleet {
             decider: roles.decider.then(|| Decider::new(Arc::clone(&worker), decider)),
             input: roles.input.then(|| InputPoller::new(worker, input)),
             activities,
+            watch,
         })
     }
 
     /// Polls until `stop`, then returns when everything in flight is answered.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { decider, input, activities } = self;
+        let Self { decider, input, activities, watch } = self;
         let decider = async {
             if let Some(decider) = decider {
                 decider.run(stop.clone()).await;
@@ -145,8 +180,20 @@ impl Fleet {
                 sandbox.settle().await;
             }
         };
-        tokio::join!(decider, input, activities);
+        let watch = async {
+            if let Some(watch) = watch {
+                watch.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(decider, input, activities, watch);
     }
+}
+
+/// Where S3 tells of new versions, if it does.
+async fn notifications(config: &Config, ports: &Ports) -> anyhow::Result<Option<Notifications>> {
+    let Some(queue) = &config.modules.notifications else { return Ok(None) };
+    let (queues, queue) = (ports.queues.clone(), queue_url(ports, queue).await?);
+    Ok(Some(Notifications { queues, queue }))
 }
 
 async fn expect_domain(ports: &Ports, domain: &DomainName) -> anyhow::Result<()> {

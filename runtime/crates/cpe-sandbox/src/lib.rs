@@ -30,6 +30,6 @@ pub use self::{
     error::SandboxError,
     grants::{Access, BucketGrant, Grants},
     invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
-    link::{Module, WORLD},
+    link::{Module, WORLD, WeakModule},
     sandbox::{Sandbox, SandboxConfig},
 };

@@ -10,6 +10,7 @@ mod asked;
 mod heartbeat;
 mod progress;
 mod run;
+mod version;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,8 +27,11 @@ use tokio_util::{
 };
 use tracing::{debug, error, info, warn};
 
-pub use self::run::{Guests, RunError, SandboxGuests};
 use self::{answer::Answer, heartbeat::Pulse, progress::About};
+pub use self::{
+    run::{Guests, RunError, SandboxGuests},
+    version::Choice,
+};
 use crate::{
     Binding, Worker,
     poller::{Handler, Poller, Source},

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use cpe_modules::SignerKey;
 use cpe_ports::QueueUrl;
 use cpe_protocol::{ClientName, JobRef};
 use cpe_sandbox::Grants;
@@ -20,6 +21,8 @@ pub struct Client {
     pub plans: Option<BTreeSet<String>>,
     /// What its activities may touch at the most.
     pub grants: Grants,
+    /// Whose signature its modules must have; `None` runs what is not signed too.
+    pub signers: Option<Arc<BTreeSet<SignerKey>>>,
 }
 
 impl Client {

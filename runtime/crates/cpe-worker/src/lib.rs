@@ -16,13 +16,14 @@ mod plans;
 mod poller;
 mod ports;
 mod register;
+mod starts;
 mod teller;
 #[cfg(test)]
 mod testing;
 mod worker;
 
 pub use self::{
-    activity::{Activities, ActivitiesConfig, Guests, RunError, SandboxGuests},
+    activity::{Activities, ActivitiesConfig, Choice, Guests, RunError, SandboxGuests},
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, Clients, ClientsError},
@@ -31,5 +32,6 @@ pub use self::{
     plans::{Binding, Plans, PlansError},
     ports::Ports,
     register::{RegisterError, register_domain, register_types},
+    starts::Starts,
     worker::Worker,
 };

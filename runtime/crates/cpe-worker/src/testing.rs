@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use cpe_modules::{Locks, Registry};
 use cpe_plan::Plan;
 use cpe_ports::{
     BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
@@ -18,7 +19,7 @@ use cpe_swf::{DomainName, TaskToken, Timestamp, api::*};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Backoff, Client, Clients, Jitter, PlanArchive, Plans, Ports, Worker};
+use crate::{Backoff, Client, Clients, Jitter, PlanArchive, Plans, Ports, Starts, Worker};
 
 /// Answers what was scripted for an operation, in order, and after that what means "nothing".
 /// Remembers every call.
@@ -241,6 +242,7 @@ pub(crate) fn client(name: &str) -> Client {
         output: QueueUrl(format!("{name}-out")),
         plans: None,
         grants: cpe_sandbox::Grants::default(),
+        signers: None,
     }
 }
 
@@ -269,6 +271,13 @@ pub(crate) fn worker(workflows: &ScriptedWorkflows, queues: &ScriptedQueues) -> 
     let ports = ports_with(workflows, queues);
     Arc::new(Worker {
         archive: PlanArchive::new(&ports, "plans".to_owned(), String::new()),
+        locks: Locks::new(Registry::new(
+            Arc::clone(&ports.blobs),
+            Arc::clone(&ports.clock),
+            "plans".to_owned(),
+            String::new(),
+        )),
+        starts: Starts::default(),
         ports,
         domain: DomainName::from("d"),
         identity: "test".to_owned(),

@@ -1,5 +1,7 @@
 //! `START_JOB`: the execution, once, and the answer to the client.
 
+use cpe_modules::LockId;
+use cpe_plan::Plan;
 use cpe_ports::{Error, ErrorKind};
 use cpe_protocol::{EventData, JobEvent, Problem, StartJob};
 use cpe_swf::{
@@ -15,11 +17,16 @@ use super::{
     Inbox, Rejected, Served,
     check::{Accepted, Rules},
 };
-use crate::worker::PLAN_TAG;
+use crate::{
+    starts::{MODULES_TAG, Start},
+    worker::PLAN_TAG,
+};
 
 /// So often SWF may refuse a job, for a reason that is not the client's, before the client is
 /// told: what an operator has to mend takes a while, and until then nothing is lost.
 const REFUSALS: u32 = 5;
+/// For so long the registry may take to say what is current.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Inbox {
     pub(super) async fn start_job(&self, start: StartJob, received: u32) -> Served {
@@ -65,11 +72,17 @@ impl Inbox {
             info!(%workflow_id, "The job of a message that was delivered again is there already");
             return Ok(run_id);
         }
-        let request = self.request(start, accepted);
+        let lock = self.lock(&accepted.plan).await;
+        let request = self.request(start, accepted, lock.as_ref());
         match self.worker.ports.workflows.start_workflow_execution(request).await {
-            Ok(run) => run
-                .run_id
-                .ok_or_else(|| Error::new(ErrorKind::Broken, "an execution without a run id")),
+            Ok(run) => {
+                let run = run.run_id.ok_or_else(|| {
+                    Error::new(ErrorKind::Broken, "an execution without a run id")
+                })?;
+                let at = self.worker.ports.clock.now();
+                self.worker.starts.keep(run.clone(), Start { at, lock });
+                Ok(run)
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 info!(%workflow_id, "The job is there already");
                 // Listings are a little behind, so a moment later it will be found.
@@ -79,7 +92,27 @@ impl Inbox {
         }
     }
 
-    fn request(&self, start: &StartJob, accepted: Accepted) -> StartWorkflowExecutionRequest {
+    /// The versions that the execution begins with. A store that is out of reach does not keep it
+    /// from starting: then its time says what they were.
+    async fn lock(&self, plan: &Plan) -> Option<LockId> {
+        let modules = self.worker.plans.fixed_modules(plan);
+        let taken = tokio::time::timeout(LOCK_PATIENCE, self.worker.locks.take(&modules)).await;
+        let problem = match taken {
+            Ok(Ok(lock)) => return lock,
+            Ok(Err(error)) => error.details(),
+            Err(_) => "the store does not answer".to_owned(),
+        };
+        let plan = plan.workflow_type();
+        warn!(%plan, problem, "Which versions an execution begins with is not written down");
+        None
+    }
+
+    fn request(
+        &self,
+        start: &StartJob,
+        accepted: Accepted,
+        lock: Option<&LockId>,
+    ) -> StartWorkflowExecutionRequest {
         let Accepted { job, plan, input } = accepted;
         let asked = start.workflow.execution_start_to_close_timeout;
         StartWorkflowExecutionRequest {
@@ -93,11 +126,11 @@ impl Inbox {
                 asked.unwrap_or(plan.default_execution_start_to_close_timeout),
             ),
             // By the first one executions are found, by the second it is known which text of the
-            // plan they began with.
-            tag_list: vec![
-                format!("client:{}", job.client),
-                format!("{PLAN_TAG}{}", plan.digest()),
-            ],
+            // plan they began with, by the third which versions of its modules.
+            tag_list: [format!("client:{}", job.client), format!("{PLAN_TAG}{}", plan.digest())]
+                .into_iter()
+                .chain(lock.map(|lock| format!("{MODULES_TAG}{lock}")))
+                .collect(),
             task_start_to_close_timeout: Some(plan.default_task_start_to_close_timeout),
             child_policy: Some(ChildPolicy::Terminate),
             lambda_role: None,
