@@ -59,9 +59,12 @@ enum Command {
     /// Checks plans.
     #[command(subcommand)]
     Plan(commands::plan::PlanCommand),
-    /// Pushes activity modules to the registry.
+    /// Pushes activity modules to the registry, and tells what is in it.
     #[command(subcommand)]
     Module(commands::module::ModuleCommand),
+    /// Begins a new activity.
+    #[command(subcommand)]
+    Activity(commands::activity::ActivityCommand),
 }
 
 /// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
@@ -96,6 +99,7 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
         Command::Job(job) => job.run(&global).await,
         Command::Plan(plan) => plan.run(&global),
         Command::Module(module) => module.run(&global).await,
+        Command::Activity(activity) => activity.run(),
     }
 }
 

@@ -12,9 +12,11 @@
 mod cancel;
 mod crashes;
 mod failures;
+mod modules;
 mod plans;
 mod processes;
 mod refusals;
+mod scaffold;
 mod transcode;
 mod usage;
 

@@ -5,13 +5,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cpe::{
     compose::{self, Clients, Fleet, Roles},
-    config::{Access, Client as ClientConfig, Config, S3Allowance},
+    config::{Access, Client as ClientConfig, Config, ModulesSection, S3Allowance},
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
 use cpe_modules::{Author, Push};
 use cpe_plan::Plan;
 use cpe_ports::SystemClock;
+use cpe_sandbox::Digest;
 use cpe_worker::Ports;
 use serde_saphyr::{Location, Spanned};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -38,6 +39,8 @@ pub struct Options {
     pub modules: Vec<(&'static str, &'static str, PathBuf)>,
     /// What the client's activities may reach.
     pub s3: Vec<S3Allowance>,
+    /// Files with the keys of those who may sign the client's modules.
+    pub signers: Option<Vec<PathBuf>>,
 }
 
 impl Options {
@@ -47,7 +50,7 @@ impl Options {
             prefix: String::new(),
             access: Access::ReadWrite,
         };
-        Self { wire, plans: Vec::new(), modules: Vec::new(), s3: vec![everything] }
+        Self { wire, plans: Vec::new(), modules: Vec::new(), s3: vec![everything], signers: None }
     }
 
     #[must_use]
@@ -123,6 +126,38 @@ impl World {
         Client::new(self.ports.clone(), "tester", "tester-in", "tester-out").await
     }
 
+    /// Moves a channel of the module `version`, without any of the checks of a push.
+    pub async fn push(&self, channel: &str, bytes: Bytes) -> Digest {
+        let registry = compose::registry(&self.config, &self.ports);
+        let (digest, author) = (Digest::of(&bytes), Author::new("tester", None));
+        registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+        let seen = registry.see("version", channel).await.unwrap();
+        let version = registry.version(digest.clone(), &bytes, &author).unwrap();
+        registry.advance(&seen, version, &author).await.unwrap();
+        digest
+    }
+
+    /// Waits until a worker tells that it runs that version of the module `version`, or that it
+    /// refuses it: why.
+    pub async fn settled(&self, channel: &str, digest: &Digest) -> Option<String> {
+        let registry = compose::registry(&self.config, &self.ports);
+        let telling = async {
+            loop {
+                for told in registry.statuses("version", channel).await.unwrap() {
+                    if told.running.as_ref() == Some(digest) {
+                        return None;
+                    }
+                    let refused = told.refused.filter(|refused| refused.digest == *digest);
+                    if let Some(refused) = refused {
+                        return Some(refused.reason);
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), telling).await.expect("a worker tells")
+    }
+
     /// Drains the pollers, then the endpoint.
     pub async fn stop(self) {
         self.stop_pollers.cancel();
@@ -137,13 +172,14 @@ fn config(options: &Options, data: PathBuf) -> Config {
     let spanned = |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
     Config {
         data,
+        modules: ModulesSection { poll: 1, ..ModulesSection::default() },
         clients: vec![ClientConfig {
             name: spanned("tester"),
             input_queue: spanned("tester-in"),
             output_queue: "tester-out".to_owned(),
             plans: None,
             s3: options.s3.clone(),
-            signers: None,
+            signers: options.signers.clone(),
         }],
         ..Config::default()
     }

@@ -13,6 +13,7 @@ mod lock;
 mod look;
 mod modules;
 mod notify;
+mod oci;
 mod reading;
 mod registry;
 mod status;

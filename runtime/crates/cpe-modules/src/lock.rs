@@ -136,6 +136,32 @@ impl Locks {
         Ok(channel.map(|channel| channel.at(began).clone()))
     }
 
+    /// The locks that name a channel, newest first, and which version each names. At most `most`
+    /// locks are looked at.
+    pub async fn naming(
+        &self,
+        reference: &ModuleRef,
+        most: usize,
+    ) -> Result<Vec<(LockId, Digest)>, ModuleError> {
+        let folder = self.0.registry.address("locks/sha256/").key;
+        let mut all = self.0.registry.list(&folder).await?;
+        all.sort_by_key(|(_, written)| std::cmp::Reverse(*written));
+        let mut found = Vec::new();
+        for (key, _) in all.into_iter().take(most) {
+            let hex = key.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".json"));
+            let Some(Ok(id)) = hex.map(|hex| format!("sha256:{hex}").parse::<LockId>()) else {
+                continue;
+            };
+            // One that cannot be read is of no execution that runs.
+            let Ok(lock) = self.read(&id).await else { continue };
+            let named = lock.modules.get(&reference.to_string());
+            if let Some(Ok(digest)) = named.map(|digest| digest.parse()) {
+                found.push((id, digest));
+            }
+        }
+        Ok(found)
+    }
+
     async fn read(&self, id: &LockId) -> Result<Arc<Lock>, ModuleError> {
         if let Some(lock) = self.state().locks.get(id) {
             return Ok(Arc::clone(lock));
@@ -265,6 +291,8 @@ mod tests {
             let untagged = locks.version(&count(), None, now).await.unwrap();
             assert_eq!(untagged.as_ref(), Some(&second));
         }
+        let naming = locks.naming(&count(), 10).await.unwrap();
+        assert_eq!(naming, [(lock.clone(), first.clone())]);
         let before = Timestamp::from_millis(now.as_millis() - 1);
         assert_eq!(locks.version(&count(), None, before).await.unwrap(), Some(first));
         assert_ne!(take(&locks).await, lock);

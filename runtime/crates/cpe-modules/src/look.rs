@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::{
     ModuleError, Registry,
+    oci::Oci,
     reading::{self, MAX_MODULE},
 };
 
@@ -50,6 +51,7 @@ impl Found {
 pub(crate) struct Sources {
     pub(crate) registry: Registry,
     pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) oci: Oci,
 }
 
 impl Sources {
@@ -95,7 +97,13 @@ impl Sources {
                 }
                 Ok(read_afresh(file(path).await?, stamp))
             }
-            ModuleRef::Oci(_) => Err(unsupported(reference)),
+            ModuleRef::Oci(text) => {
+                if let Some(known) = known.filter(|_| Oci::is_fixed(text)) {
+                    return Ok((known.clone(), None));
+                }
+                let (digest, stamp) = self.oci.look(text).await?;
+                Ok((Found { digest, previous: Vec::new(), stamp }, None))
+            }
         }
     }
 
@@ -113,7 +121,7 @@ impl Sources {
                 reading::object(&*self.blobs, &at, &what(), MAX_MODULE).await?.1
             }
             ModuleRef::File(path) => file(path).await?,
-            ModuleRef::Oci(_) => return Err(unsupported(reference)),
+            ModuleRef::Oci(text) => return self.oci.fetch(text, digest).await,
         };
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
@@ -125,14 +133,6 @@ impl Sources {
 
 fn read_afresh(bytes: Bytes, stamp: String) -> (Found, Option<Bytes>) {
     (Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, Some(bytes))
-}
-
-fn unsupported(reference: &ModuleRef) -> ModuleError {
-    ModuleError::Unsupported {
-        reference: reference.to_string(),
-        problem: "registries of container images are not supported yet; push it to the module \
-                  registry (cpe module push), or name an object (s3://bucket/key.wasm)",
-    }
 }
 
 async fn file_stamp(path: &Path) -> Result<String, ModuleError> {

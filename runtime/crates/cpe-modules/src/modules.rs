@@ -29,6 +29,7 @@ use crate::{
     ModuleError, Registry, SignerKey,
     compiled::{Compiled, Load, Loaded},
     look::{Found, Sources},
+    oci::Oci,
     status::Refused,
     trust::Signatures,
 };
@@ -119,6 +120,8 @@ struct Known {
     running: Option<Digest>,
     /// The newest, if it does not run.
     refused: Option<Refused>,
+    /// The newest, if it runs, but not for a client who asks for signatures.
+    distrusted: Option<Refused>,
 }
 
 impl Reference {
@@ -145,7 +148,7 @@ impl Modules {
         config: ModulesConfig,
     ) -> Self {
         Self(Arc::new(Inner {
-            sources: Sources { registry, blobs },
+            sources: Sources { registry, blobs, oci: Oci::new() },
             sandbox,
             clock,
             compiled: Compiled::new(config.max_compiled),
@@ -214,7 +217,7 @@ impl Inner {
         known: &Arc<Reference>,
         versions: Vec<Digest>,
     ) -> Result<Module, ModuleError> {
-        let mut first = None;
+        let (mut first, mut is_news) = (None, false);
         for digest in versions.iter().take(TRIED) {
             let loaded = self.load(wanted.reference, digest, None).await;
             let tried = loaded.and_then(|loaded| wanted.trusts(&loaded).map(|()| loaded));
@@ -226,12 +229,15 @@ impl Inner {
                             self.runs(wanted.reference, known, digest);
                         }
                         None => {}
-                        Some(error) => told_to_give_way(wanted.reference, (wants, digest), error),
+                        Some(error) if is_news => {
+                            told_to_give_way(wanted.reference, (wants, digest), error);
+                        }
+                        Some(_) => {}
                     }
                     return Ok(loaded.module);
                 }
                 Err(error) if error.is_of_the_version() => {
-                    self.refuses(known, digest, &error);
+                    is_news |= self.refuses(known, digest, &error);
                     first.get_or_insert(error);
                 }
                 Err(error) => return Err(first.unwrap_or(error)),
@@ -253,13 +259,21 @@ impl Inner {
         }
     }
 
-    fn refuses(&self, known: &Reference, digest: &Digest, error: &ModuleError) {
+    /// Remembers that the newest version does not run; whether that is news.
+    fn refuses(&self, known: &Reference, digest: &Digest, error: &ModuleError) -> bool {
         let mut state = known.lock();
-        let is_newest = state.found.as_ref().is_some_and(|(found, _)| found.digest == *digest);
-        let is_known = state.refused.as_ref().is_some_and(|refused| refused.digest == *digest);
-        if is_newest && !is_known {
-            state.refused = Some(Refused::new(digest.clone(), error, self.clock.now()));
+        if state.found.as_ref().is_none_or(|(found, _)| found.digest != *digest) {
+            return false;
         }
+        let kept = match error {
+            ModuleError::Untrusted { .. } => &mut state.distrusted,
+            _ => &mut state.refused,
+        };
+        if kept.as_ref().is_some_and(|kept| kept.digest == *digest) {
+            return false;
+        }
+        *kept = Some(Refused::new(digest.clone(), error, self.clock.now()));
+        true
     }
 
     fn reference(&self, reference: &ModuleRef) -> Arc<Reference> {
@@ -299,7 +313,15 @@ impl Inner {
         // A clock that was set back must not keep anything for long.
         !matches!(reference, ModuleRef::File(_))
             && now >= at
-            && now.since(at) < self.config.revalidate_after
+            && now.since(at) < self.revalidate_after(reference)
+    }
+
+    /// Registries of others count how often they are asked.
+    fn revalidate_after(&self, reference: &ModuleRef) -> Duration {
+        match reference {
+            ModuleRef::Oci(_) => self.config.revalidate_after * 12,
+            _ => self.config.revalidate_after,
+        }
     }
 
     /// Goes on by itself, whoever waits for it, so that slow stores are heard in the end.

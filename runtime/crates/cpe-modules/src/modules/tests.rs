@@ -230,13 +230,6 @@ async fn a_file_is_always_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn image_registries_are_refused() {
-    let error = Scene::new().get("oci://host/repo:tag", None).await.unwrap_err();
-    assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.unsupported", false));
-    assert!(error.details().contains("cpe module push"), "{error}");
-}
-
-#[tokio::test]
 async fn what_was_not_used_for_long_gives_way() {
     let scene = Scene::with(ModulesConfig { max_compiled: 1, ..ModulesConfig::default() });
     for version in [1, 2, 1] {

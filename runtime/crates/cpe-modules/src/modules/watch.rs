@@ -54,7 +54,9 @@ impl Modules {
         match looking.await {
             Ok(found) => match inner.load(reference, &found.digest, None).await {
                 Ok(_) => inner.runs(reference, &known, &found.digest),
-                Err(error) => inner.refuses(&known, &found.digest, &error),
+                Err(error) => {
+                    inner.refuses(&known, &found.digest, &error);
+                }
             },
             Err(error) => {
                 debug!(module = %reference, error = error.details(), "A module is not there");
@@ -67,7 +69,10 @@ impl Modules {
     pub fn state(&self, reference: &ModuleRef) -> ModuleState {
         let known = self.0.reference(reference);
         let known = known.lock();
-        let (running, refused) = (known.running.clone(), known.refused.clone());
+        let running = known.running.clone();
+        let newest = known.found.as_ref().map(|(found, _)| &found.digest);
+        let refused = known.refused.iter().chain(&known.distrusted);
+        let refused = refused.clone().find(|refused| Some(&refused.digest) == newest).cloned();
         ModuleState { reference: reference.clone(), running, refused }
     }
 
@@ -92,7 +97,7 @@ impl Modules {
         loop {
             self.refresh(reference).await;
             // A hint that came meanwhile counts: the look may have been too early.
-            let _ = tokio::time::timeout(self.0.config.revalidate_after, hints.changed()).await;
+            let _ = tokio::time::timeout(self.0.revalidate_after(reference), hints.changed()).await;
         }
     }
 
