@@ -18,6 +18,7 @@ use cpe::{
     config::{Client, Config},
 };
 use cpe_local::{Local, LocalConfig, Storage};
+use cpe_modules::{Author, Push};
 use cpe_plan::Plan;
 use cpe_ports::{Clock, MAX_BATCH, OutgoingMessage, QueueUrl, Receive, SystemClock};
 use cpe_swf::{
@@ -104,10 +105,12 @@ impl Bench {
         compose::registry(&config, &ports)
             .push(
                 &compose::checking_sandbox(&config).unwrap(),
-                "noop",
-                "1",
-                component.into(),
-                "bench",
+                Push {
+                    name: "noop",
+                    channel: "1",
+                    bytes: component.into(),
+                    author: Author::new("bench", None),
+                },
             )
             .await
             .unwrap();

@@ -59,7 +59,7 @@ enum Command {
     /// Checks plans.
     #[command(subcommand)]
     Plan(commands::plan::PlanCommand),
-    /// Pushes activity modules to the registry.
+    /// Pushes activity modules to the registry, and tells what is in it.
     #[command(subcommand)]
     Module(commands::module::ModuleCommand),
     /// What this program runs itself to compile a component within limits.
@@ -68,6 +68,9 @@ enum Command {
         /// The limits, as JSON.
         order: String,
     },
+    /// Begins a new activity.
+    #[command(subcommand)]
+    Activity(commands::activity::ActivityCommand),
 }
 
 /// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
@@ -113,6 +116,7 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
         Command::Module(module) => module.run(&global).await,
         // Ended in `main`, before there were any threads.
         Command::CompileModule { .. } => Ok(()),
+        Command::Activity(activity) => activity.run(),
     }
 }
 

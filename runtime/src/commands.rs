@@ -1,6 +1,7 @@
 //! One module for each command, and how commands end.
 #![allow(clippy::print_stdout, reason = "printing is what commands are for")]
 
+pub mod activity;
 pub mod dev;
 pub mod job;
 pub mod local;

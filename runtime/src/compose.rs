@@ -9,9 +9,12 @@ mod endpoints;
 mod fleet;
 mod plans;
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use cpe_modules::Registry;
 use cpe_plan::ModuleRef;
+use cpe_ports::{BlobStore, Clock, SystemClock};
 use cpe_sandbox::{ChildCompiler, CompileLimits, Compiler, Sandbox, SandboxConfig};
 use cpe_worker::{Payloads, Ports};
 
@@ -48,7 +51,15 @@ fn own_compiler() -> Compiler {
 
 /// The registry of modules that the configuration names.
 pub fn registry(config: &Config, ports: &Ports) -> Registry {
-    let (blobs, clock) = (ports.blobs.clone(), ports.clock.clone());
+    registry_over(config, ports.blobs.clone(), ports.clock.clone())
+}
+
+/// The registry, in a store of one's own.
+pub fn registry_in(config: &Config, blobs: Arc<dyn BlobStore>) -> Registry {
+    registry_over(config, blobs, Arc::new(SystemClock))
+}
+
+fn registry_over(config: &Config, blobs: Arc<dyn BlobStore>, clock: Arc<dyn Clock>) -> Registry {
     Registry::new(blobs, clock, config.modules.bucket.clone(), config.modules.prefix.clone())
 }
 

@@ -57,6 +57,11 @@ pub struct ModulesSection {
     pub bucket: String,
     /// Put before every key of the registry. `CPE_MODULES_PREFIX`.
     pub prefix: String,
+    /// How often workers look for new versions, in seconds. `CPE_MODULES_POLL`.
+    pub poll: u64,
+    /// Name or URL of a queue of this process's own, to which S3 tells that objects of the bucket
+    /// were written; new versions are then seen at once. `CPE_MODULES_NOTIFICATIONS`.
+    pub notifications: Option<String>,
 }
 
 /// Where texts stand that SWF does not take: inputs and results of more than 32,768 characters.
@@ -110,6 +115,10 @@ pub struct Client {
     /// What its activities may reach in S3; nothing if absent.
     #[serde(default)]
     pub s3: Vec<S3Allowance>,
+    /// Files with the public keys (PEM) of those whose signature its modules must have; modules
+    /// that nobody signed run too if absent.
+    #[serde(default)]
+    pub signers: Option<Vec<PathBuf>>,
     /// Where its activities may send HTTP requests; nowhere if absent.
     #[serde(default)]
     pub http: Vec<HttpAllowance>,
@@ -134,6 +143,7 @@ impl Client {
             quotas: Quotas::default(),
             plans: None,
             s3: Vec::new(),
+            signers: None,
             http: Vec::new(),
             secrets: Secrets::new(),
             limits: LimitsSection::default(),
@@ -170,7 +180,8 @@ impl Default for Config {
 
 impl Default for ModulesSection {
     fn default() -> Self {
-        Self { bucket: "cpe-modules".to_owned(), prefix: String::new() }
+        let bucket = "cpe-modules".to_owned();
+        Self { bucket, prefix: String::new(), poll: 5, notifications: None }
     }
 }
 
@@ -269,6 +280,12 @@ impl Config {
         if let Some(cache) = environment("CPE_CACHE") {
             self.cache = Some(PathBuf::from(cache));
         }
+        if let Some(queue) = environment("CPE_MODULES_NOTIFICATIONS") {
+            self.modules.notifications = Some(queue);
+        }
+        if let Some(value) = parse_variable(environment, "CPE_MODULES_POLL", problems) {
+            self.modules.poll = value;
+        }
         let mut parsed = |name: &str| parse_variable(environment, name, problems);
         if let Some(value) = parsed("CPE_DECIDER_MAX_IN_FLIGHT") {
             self.decider.max_in_flight = value;
@@ -293,6 +310,7 @@ impl Config {
         need(!self.domain.is_empty(), "`domain` is empty");
         need(!self.modules.bucket.is_empty(), "`modules.bucket` is empty");
         need(!self.payloads_bucket().is_empty(), "`payloads.bucket` is empty");
+        need((1..=3_600).contains(&self.modules.poll), POLL);
         need(!self.decider.task_list.is_empty(), "`decider.task_list` is empty");
         need((1..=1_000).contains(&self.decider.max_in_flight), IN_FLIGHT_DECIDER);
         need((1..=10_000).contains(&self.activities.max_in_flight), IN_FLIGHT_ACTIVITIES);
@@ -328,6 +346,7 @@ impl Config {
     }
 }
 
+const POLL: &str = "`modules.poll` must be from 1 to 3600";
 const IN_FLIGHT_DECIDER: &str = "`decider.max_in_flight` must be from 1 to 1000";
 const IN_FLIGHT_ACTIVITIES: &str = "`activities.max_in_flight` must be from 1 to 10000";
 

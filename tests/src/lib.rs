@@ -10,10 +10,12 @@
 mod client;
 mod programs;
 mod schemas;
+mod versions;
 mod world;
 
 pub use self::{
     client::{Client, events_text},
     programs::{Program, cpe_program},
+    versions::{of_another_world, version},
     world::{Options, Wire, World, activity, photo, plan_file},
 };

@@ -5,12 +5,17 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cpe::{
     compose::{self, Clients, Fleet, Roles},
-    config::{Access, Client as ClientConfig, Config, HttpAllowance, Quotas, S3Allowance, Secrets},
+    config::{
+        Access, Client as ClientConfig, Config, HttpAllowance, ModulesSection, Quotas, S3Allowance,
+        Secrets,
+    },
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
+use cpe_modules::{Author, Push};
 use cpe_plan::Plan;
 use cpe_ports::SystemClock;
+use cpe_sandbox::Digest;
 use cpe_worker::Ports;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +49,8 @@ pub struct Options {
     pub others: Vec<(&'static str, Quotas)>,
     /// Activity tasks at once.
     pub max_in_flight: Option<usize>,
+    /// Files with the keys of those who may sign the client's modules.
+    pub signers: Option<Vec<PathBuf>>,
 }
 
 impl Options {
@@ -62,6 +69,7 @@ impl Options {
             secrets: Secrets::new(),
             others: Vec::new(),
             max_in_flight: None,
+            signers: None,
         }
     }
 
@@ -150,6 +158,38 @@ impl World {
         Client::new(self.ports.clone(), name, &input, &output).await
     }
 
+    /// Moves a channel of the module `version`, without any of the checks of a push.
+    pub async fn push(&self, channel: &str, bytes: Bytes) -> Digest {
+        let registry = compose::registry(&self.config, &self.ports);
+        let (digest, author) = (Digest::of(&bytes), Author::new("tester", None));
+        registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+        let seen = registry.see("version", channel).await.unwrap();
+        let version = registry.version(digest.clone(), &bytes, &author).unwrap();
+        registry.advance(&seen, version, &author).await.unwrap();
+        digest
+    }
+
+    /// Waits until a worker tells that it runs that version of the module `version`, or that it
+    /// refuses it: why.
+    pub async fn settled(&self, channel: &str, digest: &Digest) -> Option<String> {
+        let registry = compose::registry(&self.config, &self.ports);
+        let telling = async {
+            loop {
+                for told in registry.statuses("version", channel).await.unwrap() {
+                    if told.running.as_ref() == Some(digest) {
+                        return None;
+                    }
+                    let refused = told.refused.filter(|refused| refused.digest == *digest);
+                    if let Some(refused) = refused {
+                        return Some(refused.reason);
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), telling).await.expect("a worker tells")
+    }
+
     /// Drains the pollers, then the endpoint.
     pub async fn stop(self) {
         self.stop_pollers.cancel();
@@ -167,11 +207,13 @@ fn config(options: &Options, data: PathBuf) -> Config {
         s3: options.s3.clone(),
         http: options.http.clone(),
         secrets: options.secrets.clone(),
+        signers: options.signers.clone(),
         ..ClientConfig::named(name, &format!("{name}-in"), &format!("{name}-out"))
     };
     let others = options.others.iter().map(|(name, quotas)| client(name, quotas));
     let clients = [client("tester", &Quotas::default())].into_iter().chain(others).collect();
-    let mut config = Config { data, clients, ..Config::default() };
+    let modules = ModulesSection { poll: 1, ..ModulesSection::default() };
+    let mut config = Config { data, modules, clients, ..Config::default() };
     if let Some(max_in_flight) = options.max_in_flight {
         config.activities.max_in_flight = max_in_flight;
     }
@@ -185,7 +227,9 @@ async fn push(config: &Config, ports: &Ports, options: &Options) {
         let bytes = std::fs::read(path).unwrap_or_else(|error| {
             panic!("{}: {error}; `cargo xtask guests` builds it", path.display())
         });
-        registry.push(&sandbox, name, channel, Bytes::from(bytes), "tester").await.unwrap();
+        let author = Author::new("tester", None);
+        let push = Push { name, channel, bytes: Bytes::from(bytes), author };
+        registry.push(&sandbox, push).await.unwrap();
     }
 }
 

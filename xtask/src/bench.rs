@@ -12,6 +12,8 @@ pub(crate) enum Name {
     E2e,
     /// The embedded endpoint over loopback HTTP: lifecycles, latencies, what executions cost.
     Local,
+    /// How soon a new version of a module runs, what that does to others, what old ones keep.
+    Modules,
     /// Decisions per second, how the n-th compares with the first, long lists, large plans.
     Decider,
 }
@@ -31,6 +33,7 @@ pub(crate) fn run(name: Name, output: Output, with_moto: bool, quick: bool) -> a
         Name::Sandbox => &["sandbox", "streams"],
         Name::E2e => &["e2e"],
         Name::Local => &["local"],
+        Name::Modules => &["modules"],
         Name::Decider => &["decider"],
     };
     let output = match output {

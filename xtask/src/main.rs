@@ -37,7 +37,7 @@ enum Command {
     Guests,
     /// Checks the architecture's invariants and the house style.
     Tidy,
-    /// Measures: `sandbox`, `e2e` or `local`.
+    /// Measures: `sandbox`, `e2e`, `local`, `modules` or `decider`.
     Bench {
         name: bench::Name,
         #[arg(long, value_enum, default_value_t = bench::Output::Text)]

@@ -1,5 +1,8 @@
 //! The `#[activity]` attribute of `cpe-guest`. It checks the function's form and delegates:
-//! everything that happens at run time is in `cpe_guest::run_json`.
+//! everything that happens at run time is in `cpe_guest::run_json`. And the derive of `Schema`,
+//! by which the attribute tells the form of input and output.
+
+mod schema;
 
 use proc_macro::TokenStream;
 use quote::{quote, quote_spanned};
@@ -14,6 +17,17 @@ const FORM: &str = "fn name(input: Input) -> Result<Output, Failure>";
 #[proc_macro_attribute]
 pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(arguments.into(), item.into()).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Tells the form that a type has as JSON, as far as serde's attributes decide it.
+///
+/// Other attributes of serde are passed over; a field of a type without `Schema` may be anything,
+/// and so may what has its own way (`with`, `from`, `content`, a tuple). A type that contains
+/// itself cannot be told.
+#[proc_macro_derive(Schema, attributes(serde))]
+pub fn derive_schema(item: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(item as syn::DeriveInput);
+    schema::expand(&input).unwrap_or_else(Error::into_compile_error).into()
 }
 
 fn expand(
@@ -37,7 +51,63 @@ fn check(item: &Item) -> syn::Result<proc_macro2::TokenStream> {
         return Err(Error::new_spanned(item, format!("an activity is a function: `{FORM}`")));
     };
     let input = check_signature(&function.sig)?;
-    Ok(export(function, input))
+    let (export, description) = (export(function, input), description(function, input));
+    Ok(quote! { #export #description })
+}
+
+/// The description, and natively that it is one.
+fn description(function: &ItemFn, input: &PatType) -> proc_macro2::TokenStream {
+    let about = schema::about(&function.attrs);
+    let about = match about.is_empty() {
+        true => quote! { ::core::env!("CARGO_PKG_DESCRIPTION") },
+        false => quote! { #about },
+    };
+    let input = &input.ty;
+    let output = match &function.sig.output {
+        // A type without a name has no schema either.
+        ReturnType::Type(_, ty) if !has_impl(ty) => quote! {
+            <::cpe_guest::describe::Probe<
+                <#ty as ::cpe_guest::describe::Returns>::Output
+            >>::SHAPE
+        },
+        _ => quote! { ::cpe_guest::describe::Shape::Any },
+    };
+    quote! {
+        const _: () = {
+            #[allow(unused_imports, reason = "only for types without a schema")]
+            use ::cpe_guest::describe::Undescribed as _;
+
+            const DESCRIPTION: ::cpe_guest::describe::Description =
+                ::cpe_guest::describe::Description {
+                    name: ::core::env!("CARGO_PKG_NAME"),
+                    version: ::core::env!("CARGO_PKG_VERSION"),
+                    about: #about,
+                    world: ::cpe_guest::describe::WORLD,
+                    input: <::cpe_guest::describe::Probe<#input>>::SHAPE,
+                    output: #output,
+                };
+            const LENGTH: usize = ::cpe_guest::describe::length(&DESCRIPTION);
+
+            #[cfg(target_family = "wasm")]
+            #[allow(unsafe_code, reason = "a custom section is no section of the program's own")]
+            #[used]
+            #[unsafe(link_section = "cpe:activity/description")]
+            static SECTION: [u8; LENGTH] = ::cpe_guest::describe::write(&DESCRIPTION);
+        };
+    }
+}
+
+fn has_impl(ty: &syn::Type) -> bool {
+    let tokens = quote! { #ty };
+    tokens.into_iter().any(has_impl_token)
+}
+
+fn has_impl_token(token: proc_macro2::TokenTree) -> bool {
+    match token {
+        proc_macro2::TokenTree::Ident(ident) => ident == "impl",
+        proc_macro2::TokenTree::Group(group) => group.stream().into_iter().any(has_impl_token),
+        _ => false,
+    }
 }
 
 /// Returns the only argument.

@@ -1,72 +1,112 @@
-//! `cpe module`: brings components into the registry.
+//! `cpe module`: brings components into the registry, and tells what is in it.
 
-use std::path::PathBuf;
+mod folders;
+mod list;
+mod push;
+mod run;
+mod show;
+mod undo;
+mod verify;
 
 use anyhow::Context;
 use clap::Subcommand;
-use serde_json::json;
+use cpe_modules::{Author, Registry};
+use cpe_swf::Timestamp;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::Failed;
-use crate::{
-    cli::{Global, Output},
-    compose,
-};
+use crate::{cli::Global, compose, config::Config};
 
 #[derive(Debug, Subcommand)]
 pub enum ModuleCommand {
-    /// Checks a component, uploads it and moves the channel to it.
-    #[command(after_help = "Example:\n  cpe module push word_count.wasm word-count@1")]
-    Push {
-        /// A component built for `wasm32-wasip2`.
-        file: PathBuf,
-        /// Name and channel, as plans write them: `transcode-asset@2`.
-        #[arg(value_name = "NAME@CHANNEL")]
-        reference: String,
-    },
+    /// Checks a component, tells what it asks for that the version before did not, uploads it and
+    /// moves the channel to it.
+    #[command(
+        after_help = "Example:\n  cpe module push word_count.wasm word-count@1 --message 'Counts lines'"
+    )]
+    Push(push::Push),
+    /// Lists the channels of the registry.
+    #[command(after_help = "Example:\n  cpe module list --output json")]
+    List,
+    /// Shows a channel: what it points at, what that takes, gives and imports, who runs it, and
+    /// how it came there.
+    #[command(after_help = "Example:\n  cpe module show word-count@1")]
+    Show(show::Show),
+    /// Moves a channel back to an earlier version.
+    #[command(
+        after_help = "Example:\n  cpe module rollback word-count@1 --message 'Loses the last line'"
+    )]
+    Rollback(undo::Rollback),
+    /// Runs an activity once, here: its result goes to standard output, what it took to standard
+    /// error.
+    #[command(
+        after_help = "Example:\n  cpe module run word_count.wasm --input job.json --bucket media=./media"
+    )]
+    Run(run::Run),
+    /// Checks what is stored: that every version of a channel is what its digest says, links, and
+    /// is signed.
+    #[command(after_help = "Example:\n  cpe module verify word-count@1 --key ci.pub.pem")]
+    Verify(verify::Verify),
+    /// Removes versions that no channel remembers, and lets channels forget old ones.
+    #[command(after_help = "Example:\n  cpe module prune --keep 10 --dry-run")]
+    Prune(undo::Prune),
 }
 
 impl ModuleCommand {
     pub async fn run(self, global: &Global) -> Result<(), Failed> {
         match self {
-            Self::Push { file, reference } => push(global, file, reference).await,
+            Self::Push(push) => push.run(global).await,
+            Self::List => list::run(global).await,
+            Self::Show(show) => show.run(global).await,
+            Self::Rollback(rollback) => rollback.run(global).await,
+            Self::Run(run) => run.run(global).await,
+            Self::Verify(verify) => verify.run(global).await,
+            Self::Prune(prune) => prune.run(global).await,
         }
     }
 }
 
-async fn push(global: &Global, file: PathBuf, reference: String) -> Result<(), Failed> {
+/// Name and channel, as the command line has them.
+fn names(reference: &str) -> Result<(String, String), Failed> {
+    compose::registry_reference(reference).map_err(Failed::usage)
+}
+
+async fn open_registry(global: &Global) -> Result<(Config, Registry), Failed> {
     let config = compose::load_config(global)?;
-    let reference = compose::registry_reference(&reference).map_err(Failed::usage)?;
-    let bytes = std::fs::read(&file)
-        .with_context(|| format!("cannot read {}", file.display()))
-        .map_err(Failed::usage)?;
-    let size = bytes.len();
-    let sandbox = compose::checking_sandbox(&config)?;
-    // Checked here, before anything is asked of the network.
-    sandbox
-        .load(&reference.0, bytes.clone().into())
-        .await
-        .with_context(|| format!("{} cannot be pushed", file.display()))?;
     let ports = compose::connect(global).await?;
     let registry = compose::registry(&config, &ports);
-    ports
-        .blobs
-        .create_bucket(&config.modules.bucket)
-        .await
-        .with_context(|| format!("cannot use the bucket {}", config.modules.bucket))?;
+    Ok((config, registry))
+}
+
+/// Whoever is at the keyboard.
+fn author(message: Option<&str>) -> Author {
     let by = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    let pushed = registry.push(&sandbox, &reference.0, &reference.1, bytes.into(), &by).await?;
-    match global.output {
-        Output::Json => println!(
-            "{}",
-            json!({
-                "name": reference.0, "channel": reference.1, "digest": pushed.digest.to_string(),
-                "size": size, "changed": pushed.changed,
-            })
-        ),
-        Output::Text if pushed.changed => {
-            println!("{}@{} is now {} ({size} bytes)", reference.0, reference.1, pushed.digest);
-        }
-        Output::Text => println!("{}@{} is {} already", reference.0, reference.1, pushed.digest),
+    Author::new(&by, message)
+}
+
+fn read(file: &std::path::Path) -> Result<bytes::Bytes, Failed> {
+    std::fs::read(file)
+        .map(bytes::Bytes::from)
+        .with_context(|| format!("cannot read {}", file.display()))
+        .map_err(Failed::usage)
+}
+
+fn when(time: Timestamp) -> String {
+    OffsetDateTime::from_unix_timestamp(time.as_millis().div_euclid(1000))
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| time.as_seconds().to_string())
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..10_485_760 => format!("{} KiB", bytes.div_ceil(1024)),
+        _ => format!("{} MiB", bytes.div_ceil(1 << 20)),
     }
-    Ok(())
+}
+
+/// Enough of a digest to tell it from others.
+fn short(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
 }

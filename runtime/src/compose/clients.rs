@@ -1,6 +1,9 @@
 //! Clients as the configuration has them, with their queues found.
 
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
 use anyhow::{Context, bail};
+use cpe_modules::SignerKey;
 use cpe_ports::{ErrorKind, QueueUrl};
 use cpe_protocol::ClientName;
 use cpe_worker::{Client, Ports};
@@ -10,7 +13,7 @@ use super::{
     allowances::{ceilings, grants},
     endpoints::{find_queue, is_url},
 };
-use crate::config::Config;
+use crate::config::{self, Config};
 
 /// The client that `cpe dev` makes up where cpe.yaml has none.
 pub const DEV_CLIENT: &str = "dev";
@@ -45,6 +48,7 @@ impl Clients {
                 let plans = client.plans.clone().map(|plans| plans.into_iter().collect());
                 let (grants, ceilings) = (grants(config, client)?, ceilings(config, client));
                 debug!(client = %name, "Its activities may reach {grants}");
+                let signers = signers(client)?.map(Arc::new);
                 clients.push(Client {
                     name,
                     input,
@@ -54,6 +58,7 @@ impl Clients {
                     plans,
                     grants,
                     ceilings,
+                    signers,
                 });
             }
         }
@@ -96,6 +101,23 @@ async fn look(
             Err(error).with_context(|| format!("cannot find the queue {queue} of {client}"))
         }
     }
+}
+
+/// Everybody whose signature some client trusts.
+pub(super) fn all_signers(clients: &cpe_worker::Clients) -> BTreeSet<SignerKey> {
+    clients.iter().filter_map(|client| client.signers.as_deref()).flatten().cloned().collect()
+}
+
+/// The keys of those who may sign modules for a client.
+fn signers(client: &config::Client) -> anyhow::Result<Option<BTreeSet<SignerKey>>> {
+    let Some(files) = &client.signers else { return Ok(None) };
+    let key = |file: &PathBuf| {
+        let of = || format!("the key {} of the client {}", file.display(), client.name.value);
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", of()))?;
+        SignerKey::from_pem(&text).with_context(of)
+    };
+    files.iter().map(key).collect::<Result<_, _>>().map(Some)
 }
 
 /// The client that a command means: the one it names, or the only one there is.

@@ -3,20 +3,20 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use cpe_modules::{Modules, ModulesConfig};
-use cpe_plan::Plan;
+use cpe_modules::{Locks, Modules, ModulesConfig, Notifications};
+use cpe_plan::{ModuleRef, Plan};
 use cpe_ports::ErrorKind;
 use cpe_sandbox::{Sandbox, UploadJournal};
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
     Activities, ActivitiesConfig, Backoff, ClientRegistry, Decider, DeciderConfig, InputConfig,
-    InputPoller, JobClaims, Outbox, PlanArchive, Plans, Ports, SandboxGuests, Shares, Worker,
-    register_types,
+    InputPoller, JobClaims, Outbox, PlanArchive, Plans, Ports, SandboxGuests, Shares, Starts,
+    Worker, register_types,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Clients, payloads, registry, sandbox};
+use super::{Clients, clients::all_signers, payloads, queue_url, registry, sandbox};
 use crate::config::Config;
 
 /// SQS holds a receive for 20 s, so few are enough for a queue.
@@ -55,6 +55,28 @@ pub struct Fleet {
     decider: Option<Decider>,
     input: Option<InputPoller>,
     activities: Option<(Activities, Sandbox, Arc<UploadJournal>)>,
+    watch: Option<Watch>,
+}
+
+/// What keeps modules up to date.
+#[derive(Debug)]
+struct Watch {
+    modules: Modules,
+    references: Vec<ModuleRef>,
+    notifications: Option<Notifications>,
+    identity: String,
+}
+
+impl Watch {
+    async fn run(self, stop: CancellationToken) {
+        let Self { modules, references, notifications, identity } = self;
+        let listening = async {
+            if let Some(notifications) = notifications {
+                notifications.listen(&modules, stop.cancelled()).await;
+            }
+        };
+        tokio::join!(modules.watch(references, identity, stop.cancelled()), listening);
+    }
 }
 
 impl Fleet {
@@ -91,7 +113,15 @@ impl Fleet {
                 warn!(%plan, %error, "The plan is not kept for executions that outlive it");
             }
         }
-        let registered = ClientRegistry::new(clients.into_inner());
+        let clients = clients.into_inner();
+        let modules_config = ModulesConfig {
+            revalidate_after: Duration::from_secs(config.modules.poll),
+            signers: all_signers(&clients),
+            ..ModulesConfig::default()
+        };
+        let registered = ClientRegistry::new(clients);
+        let notifications = notifications(config, &ports).await?;
+        let references = plans.modules().into_iter().collect();
         let worker = Arc::new(Worker {
             domain,
             archive,
@@ -101,6 +131,8 @@ impl Fleet {
             clients: registered.clone(),
             outbox: Outbox::new(&ports, modules.bucket.clone(), modules.prefix.clone()),
             shares: Shares::default(),
+            locks: Locks::new(registry.clone()),
+            starts: Starts::default(),
             backoff: Backoff::default(),
             ports: ports.clone(),
         });
@@ -110,6 +142,7 @@ impl Fleet {
         };
         let claims = JobClaims::new(&ports, modules.bucket.clone(), modules.prefix.clone());
         let input = InputConfig { decider: task_list, polls: RECEIVES, claims };
+        let mut watch = None;
         let activities = sandbox.map(|sandbox| {
             let journal = Arc::new(UploadJournal::new(
                 Arc::clone(&ports.blobs),
@@ -117,13 +150,14 @@ impl Fleet {
                 &modules.prefix,
             ));
             sandbox.keep_journal(Arc::clone(&journal));
-            let modules = Modules::new(
-                registry,
-                sandbox.clone(),
-                ports.blobs,
-                ports.clock,
-                ModulesConfig::default(),
-            );
+            let Ports { blobs, clock, .. } = ports;
+            let modules = Modules::new(registry, sandbox.clone(), blobs, clock, modules_config);
+            watch = Some(Watch {
+                modules: modules.clone(),
+                references,
+                notifications,
+                identity: worker.identity.clone(),
+            });
             let guests = Arc::new(SandboxGuests::new(modules, sandbox.clone()));
             let limits = ActivitiesConfig {
                 max_in_flight: config.activities.max_in_flight,
@@ -137,6 +171,7 @@ impl Fleet {
             decider: roles.decider.then(|| Decider::new(Arc::clone(&worker), decider)),
             input: roles.input.then(|| InputPoller::new(worker, input)),
             activities,
+            watch,
         })
     }
 
@@ -147,7 +182,7 @@ impl Fleet {
 
     /// Polls until `stop`, then returns when everything in flight is answered.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { decider, input, activities, .. } = self;
+        let Self { decider, input, activities, watch, .. } = self;
         let decider = async {
             if let Some(decider) = decider {
                 decider.run(stop.clone()).await;
@@ -167,8 +202,20 @@ impl Fleet {
                 sandbox.settle().await;
             }
         };
-        tokio::join!(decider, input, activities);
+        let watch = async {
+            if let Some(watch) = watch {
+                watch.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(decider, input, activities, watch);
     }
+}
+
+/// Where S3 tells of new versions, if it does.
+async fn notifications(config: &Config, ports: &Ports) -> anyhow::Result<Option<Notifications>> {
+    let Some(queue) = &config.modules.notifications else { return Ok(None) };
+    let (queues, queue) = (ports.queues.clone(), queue_url(ports, queue).await?);
+    Ok(Some(Notifications { queues, queue }))
 }
 
 async fn expect_domain(ports: &Ports, domain: &DomainName) -> anyhow::Result<()> {

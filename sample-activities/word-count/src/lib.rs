@@ -5,13 +5,13 @@ mod counter;
 
 use std::io::BufRead;
 
-use cpe_guest::{Failure, activity, heartbeat, object_store::Bucket};
+use cpe_guest::{Failure, Schema, activity, heartbeat, object_store::Bucket};
 use serde::{Deserialize, Serialize};
 
 use crate::counter::Counter;
 
 /// Which object.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Schema)]
 pub struct Input {
     pub bucket: String,
     /// The object's key.
@@ -19,7 +19,7 @@ pub struct Input {
 }
 
 /// What is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Schema)]
 pub struct Output {
     /// What is between blanks.
     pub words: u64,

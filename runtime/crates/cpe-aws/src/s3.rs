@@ -107,6 +107,18 @@ impl BlobStore for S3 {
         self.read(at, range, Some(etag)).await
     }
 
+    async fn get_unless(&self, at: &ObjectAddress, tag: &str) -> Result<Option<GetObject>, Error> {
+        let request = self.calls.get_object().bucket(&at.bucket).key(&at.key);
+        match request.if_none_match(tag).send().await {
+            Ok(answer) => Ok(Some(convert::object(at, answer))),
+            // To the SDK, "not modified" is an error like any other.
+            Err(error) if error.raw_response().is_some_and(|r| r.status().as_u16() == 304) => {
+                Ok(None)
+            }
+            Err(error) => Err(self.error(at, error)),
+        }
+    }
+
     async fn put(
         &self,
         at: &ObjectAddress,

@@ -27,8 +27,15 @@ pub enum ModuleError {
     },
     #[error("{what} changed while it was read")]
     Changed { what: String },
-    #[error("the channel {channel} was moved by others again and again")]
-    Contended { channel: String },
+    #[error(
+        "the channel {channel} was moved while this was going on: {problem}; look at it, and try \
+         again"
+    )]
+    Moved { channel: String, problem: String },
+    #[error("module {module} cannot be read: {problem}")]
+    Description { module: String, problem: String },
+    #[error("module {module} does not run: {problem}")]
+    Untrusted { module: String, problem: String, tampered: bool },
     #[error("{at} is not a channel's document: {problem}")]
     Document { at: ObjectAddress, problem: String },
     #[error("{what} has more than {limit} bytes")]
@@ -69,9 +76,13 @@ impl ModuleError {
             Self::Unavailable { .. }
             | Self::File { .. }
             | Self::Changed { .. }
-            | Self::Contended { .. }
             | Self::Document { .. } => "cpe.module.unavailable",
-            Self::TooLarge { .. } | Self::Name { .. } => "cpe.module.invalid",
+            Self::Moved { .. } => "cpe.module.moved",
+            Self::Untrusted { tampered: true, .. } => "cpe.module.tampered",
+            Self::Untrusted { .. } => "cpe.module.untrusted",
+            Self::TooLarge { .. } | Self::Name { .. } | Self::Description { .. } => {
+                "cpe.module.invalid"
+            }
             Self::Unsupported { .. } => "cpe.module.unsupported",
             Self::Sandbox(error) => error.reason(),
         }
@@ -81,12 +92,15 @@ impl ModuleError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable { source, .. } => source.kind().is_transient(),
-            Self::Changed { .. } | Self::Contended { .. } => true,
+            Self::Changed { .. } => true,
             Self::Sandbox(error) => error.is_retryable(),
             Self::NotFound { .. }
             | Self::DigestMismatch { .. }
             | Self::File { .. }
             | Self::Document { .. }
+            | Self::Moved { .. }
+            | Self::Description { .. }
+            | Self::Untrusted { .. }
             | Self::TooLarge { .. }
             | Self::Name { .. }
             | Self::Unsupported { .. } => false,
@@ -96,6 +110,20 @@ impl ModuleError {
     /// Whether the same bytes will always fail like this.
     pub(crate) fn is_of_the_bytes(&self) -> bool {
         matches!(self, Self::Sandbox(error) if !error.is_retryable())
+    }
+
+    /// Whether it is this version of the module that is no good, or not there, and another one may
+    /// be: then the one before goes on.
+    pub(crate) fn is_of_the_version(&self) -> bool {
+        self.is_of_the_bytes()
+            || matches!(
+                self,
+                Self::NotFound { .. }
+                    | Self::DigestMismatch { .. }
+                    | Self::Description { .. }
+                    | Self::Untrusted { .. }
+                    | Self::TooLarge { .. }
+            )
     }
 
     /// Everything known, for people: the message and its causes.

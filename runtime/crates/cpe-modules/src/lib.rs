@@ -6,17 +6,30 @@
 
 mod channel;
 mod compiled;
+mod description;
+mod difference;
 mod error;
+mod lock;
 mod look;
 mod modules;
+mod notify;
+mod oci;
 mod reading;
 mod registry;
+mod status;
 #[cfg(test)]
 mod test_guests;
+mod trust;
 
 pub use self::{
-    channel::{Channel, Version},
+    channel::{Action, Author, Channel, Move, Version},
+    description::{Description, Inside, SECTION},
+    difference::{Change, differences},
     error::ModuleError,
-    modules::{Modules, ModulesConfig},
-    registry::{Pushed, Registry},
+    lock::{LockId, Locks},
+    modules::{ModuleState, Modules, ModulesConfig, Wanted},
+    notify::Notifications,
+    registry::{Pruned, Push, Pushed, Registry, Retention, Seen},
+    status::{Refused, WorkerStatus},
+    trust::{KeyError, SignerKey, check_signature, sign},
 };

@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::{
     ModuleError, Registry,
+    oci::Oci,
     reading::{self, MAX_MODULE},
 };
 
@@ -19,15 +20,25 @@ pub(crate) struct Found {
     pub(crate) digest: Digest,
     /// What its channel pointed at before. A pin may name one of these.
     pub(crate) previous: Vec<Digest>,
-    /// Of an object or a file: stays the same as long as it does.
+    /// Of a channel's document, an object or a file: stays the same as long as it does.
     stamp: String,
 }
 
 impl Found {
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.digest == *digest || self.previous.contains(digest)
+    }
+
+    /// That version, and those that the channel had before it, newest first.
+    pub(crate) fn from(&self, digest: &Digest) -> Vec<Digest> {
+        let all = std::iter::once(&self.digest).chain(&self.previous);
+        let known: Vec<_> = all.skip_while(|version| *version != digest).cloned().collect();
+        if known.is_empty() { vec![digest.clone()] } else { known }
+    }
+
     /// The version that a pin asks for, if the reference has or had it.
     pub(crate) fn pinned(&self, reference: &ModuleRef, pin: &str) -> Result<Digest, ModuleError> {
-        let known = |pin: &Digest| self.digest == *pin || self.previous.contains(pin);
-        pin.parse().ok().filter(known).ok_or_else(|| ModuleError::DigestMismatch {
+        pin.parse().ok().filter(|pin| self.has(pin)).ok_or_else(|| ModuleError::DigestMismatch {
             module: reference.to_string(),
             expected: pin.chars().take(100).collect(),
             found: self.digest.to_string(),
@@ -40,6 +51,7 @@ impl Found {
 pub(crate) struct Sources {
     pub(crate) registry: Registry,
     pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) oci: Oci,
 }
 
 impl Sources {
@@ -52,10 +64,21 @@ impl Sources {
     ) -> Result<(Found, Option<Bytes>), ModuleError> {
         match reference {
             ModuleRef::Registry { name, channel } => {
-                let document = self.registry.channel(name, channel).await?;
-                let previous = document.previous.into_iter().map(|old| old.digest).collect();
-                let (digest, stamp) = (document.current.digest, String::new());
-                Ok((Found { digest, previous, stamp }, None))
+                let stamp = known.map(|known| known.stamp.as_str());
+                let read = self.registry.channel_unless(name, channel, stamp).await?;
+                let found = match (read, known) {
+                    (Some((stamp, document)), _) => {
+                        let previous = document.previous.into_iter().map(|old| old.digest);
+                        let previous = previous.collect();
+                        Found { digest: document.current.digest, previous, stamp }
+                    }
+                    (None, Some(known)) => known.clone(),
+                    (None, None) => {
+                        let what = format!("module {reference}");
+                        return Err(ModuleError::Changed { what });
+                    }
+                };
+                Ok((found, None))
             }
             ModuleRef::S3 { bucket, key } => {
                 let at = ObjectAddress::new(bucket, key);
@@ -74,7 +97,13 @@ impl Sources {
                 }
                 Ok(read_afresh(file(path).await?, stamp))
             }
-            ModuleRef::Oci(_) => Err(unsupported(reference)),
+            ModuleRef::Oci(text) => {
+                if let Some(known) = known.filter(|_| Oci::is_fixed(text)) {
+                    return Ok((known.clone(), None));
+                }
+                let (digest, stamp) = self.oci.look(text).await?;
+                Ok((Found { digest, previous: Vec::new(), stamp }, None))
+            }
         }
     }
 
@@ -92,7 +121,7 @@ impl Sources {
                 reading::object(&*self.blobs, &at, &what(), MAX_MODULE).await?.1
             }
             ModuleRef::File(path) => file(path).await?,
-            ModuleRef::Oci(_) => return Err(unsupported(reference)),
+            ModuleRef::Oci(text) => return self.oci.fetch(text, digest).await,
         };
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
@@ -104,14 +133,6 @@ impl Sources {
 
 fn read_afresh(bytes: Bytes, stamp: String) -> (Found, Option<Bytes>) {
     (Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, Some(bytes))
-}
-
-fn unsupported(reference: &ModuleRef) -> ModuleError {
-    ModuleError::Unsupported {
-        reference: reference.to_string(),
-        problem: "registries of container images are not supported yet; push it to the module \
-                  registry (cpe module push), or name an object (s3://bucket/key.wasm)",
-    }
 }
 
 async fn file_stamp(path: &Path) -> Result<String, ModuleError> {

@@ -1,7 +1,10 @@
 //! From a reference to the module to run: what it points at is looked at every few seconds,
 //! compiled once, and swapped without anyone waiting.
 
+mod watch;
+
 use std::{
+    collections::BTreeSet,
     fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,18 +21,25 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use lru::LruCache;
+use tokio::sync::watch as channel;
 use tracing::{info, warn};
 
+pub use self::watch::ModuleState;
 use crate::{
-    ModuleError, Registry,
-    compiled::{Compiled, Load},
+    ModuleError, Registry, SignerKey,
+    compiled::{Compiled, Load, Loaded},
     look::{Found, Sources},
+    oci::Oci,
+    status::Refused,
+    trust::Signatures,
 };
 
 /// References whose state is kept.
 const REFERENCES: NonZeroUsize = NonZeroUsize::new(4096).expect("it is not zero");
 /// How long a caller that could go on with what is known waits for a look at what is new.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So many versions are tried, from the one that is wanted on back, before there is none to run.
+const TRIED: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModulesConfig {
@@ -37,11 +47,46 @@ pub struct ModulesConfig {
     pub revalidate_after: Duration,
     /// Compiled modules that are kept.
     pub max_compiled: usize,
+    /// For so long a module stays in memory that nobody runs, and that no channel points at.
+    pub idle_after: Duration,
+    /// Everybody whom some client trusts to sign modules.
+    pub signers: BTreeSet<SignerKey>,
 }
 
 impl Default for ModulesConfig {
     fn default() -> Self {
-        Self { revalidate_after: Duration::from_secs(5), max_compiled: 64 }
+        Self {
+            revalidate_after: Duration::from_secs(5),
+            max_compiled: 64,
+            idle_after: Duration::from_secs(60),
+            signers: BTreeSet::new(),
+        }
+    }
+}
+
+/// Which version of a module is wanted, and whose signature it must have.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub reference: &'a ModuleRef,
+    /// The only version that will do (`sha256:…`): what the reference points at, or what its
+    /// channel pointed at before.
+    pub pin: Option<&'a str>,
+    /// The version that the execution began with. Unlike a pin it may give way: if it is no good,
+    /// the version before it goes on.
+    pub began_with: Option<&'a Digest>,
+    /// `None` runs what is not signed too.
+    pub signers: Option<&'a BTreeSet<SignerKey>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Whatever runs now.
+    pub fn current(reference: &'a ModuleRef) -> Self {
+        Self { reference, pin: None, began_with: None, signers: None }
+    }
+
+    fn trusts(&self, loaded: &Loaded) -> Result<(), ModuleError> {
+        let Some(signers) = self.signers else { return Ok(()) };
+        loaded.signatures.check(&self.reference.to_string(), signers)
     }
 }
 
@@ -56,6 +101,8 @@ struct Inner {
     config: ModulesConfig,
     compiled: Compiled,
     references: Mutex<LruCache<ModuleRef, Arc<Reference>>>,
+    /// Counts the hints that something may have changed.
+    hints: channel::Sender<u64>,
 }
 
 /// A look that several callers wait for.
@@ -71,6 +118,10 @@ struct Known {
     looking: Option<Look>,
     /// The version that runs: an older one, until the newest is compiled.
     running: Option<Digest>,
+    /// The newest, if it does not run.
+    refused: Option<Refused>,
+    /// The newest, if it runs, but not for a client who asks for signatures.
+    distrusted: Option<Refused>,
 }
 
 impl Reference {
@@ -97,55 +148,134 @@ impl Modules {
         config: ModulesConfig,
     ) -> Self {
         Self(Arc::new(Inner {
-            sources: Sources { registry, blobs },
+            sources: Sources { registry, blobs, oci: Oci::new() },
             sandbox,
             clock,
             compiled: Compiled::new(config.max_compiled),
             references: Mutex::new(LruCache::new(REFERENCES)),
+            hints: channel::Sender::new(0),
             config,
         }))
     }
 
-    /// The module to run now.
+    /// The module to run.
     ///
     /// Only the first caller of a reference waits for the compiler. When the reference points at
     /// something new, that compiles in the background, and the older version is given out until
-    /// then; also when the new one turns out to be no good. A file is for development: its caller
-    /// always gets what is in it.
+    /// then; also when the new one turns out to be no good. Who wants a certain version waits for
+    /// that one. A file is for development: its caller always gets what is in it.
     ///
-    /// `pin` (`sha256:…`) is the only version that will do: what the reference points at, or what
-    /// its channel pointed at before.
-    pub async fn get(
-        &self,
-        reference: &ModuleRef,
-        pin: Option<&str>,
-    ) -> Result<Module, ModuleError> {
-        let inner = &self.0;
+    /// # Errors
+    ///
+    /// Of the version that is wanted, if no older one can stand in for it.
+    pub async fn get(&self, wanted: Wanted<'_>) -> Result<Module, ModuleError> {
+        let (inner, reference) = (&self.0, wanted.reference);
         let known = inner.reference(reference);
         let found = inner.look(reference, &known).await?;
-        if let Some(pin) = pin {
-            let wanted = found.pinned(reference, pin)?;
-            return inner.load(reference, &wanted, None).await;
+        if let Some(pin) = wanted.pin {
+            let pinned = found.pinned(reference, pin)?;
+            let loaded = inner.load(reference, &pinned, None).await?;
+            wanted.trusts(&loaded)?;
+            return Ok(loaded.module);
+        }
+        if let Some(digest) = wanted.began_with.filter(|digest| **digest != found.digest) {
+            // Who started the execution may have seen more than was seen here.
+            let found = match found.has(digest) {
+                true => found,
+                false => inner.looking(reference, &known).await.unwrap_or(found),
+            };
+            return inner.first_good(&wanted, &known, found.from(digest)).await;
         }
         let load = inner.load(reference, &found.digest, None);
-        let older = match reference {
-            ModuleRef::File(_) => None,
+        if let Some(Ok(loaded)) = load.peek()
+            && wanted.trusts(loaded).is_ok()
+        {
+            inner.runs(reference, &known, &found.digest);
+            return Ok(loaded.module.clone());
+        }
+        let older = match (reference, wanted.began_with) {
+            (ModuleRef::File(_), _) | (_, Some(_)) => None,
             _ => known.lock().running.clone().filter(|running| *running != found.digest),
         };
-        let module = match (load.peek(), older.and_then(|older| inner.compiled.ready(&older))) {
-            (Some(Ok(module)), _) => module.clone(),
-            (_, Some(older)) => return Ok(older),
-            _ => load.await?,
-        };
-        let before = known.lock().running.replace(found.digest.clone());
-        if before.is_some_and(|before| before != found.digest) {
-            info!(module = %reference, digest = %found.digest, "A new version runs from now on");
+        match older.and_then(|older| inner.compiled.ready(&older)) {
+            Some(loaded) if wanted.trusts(&loaded).is_ok() => Ok(loaded.module),
+            _ => inner.first_good(&wanted, &known, found.from(&found.digest)).await,
         }
-        Ok(module)
+    }
+
+    /// Whoever waits for news looks at once, not only when it is time again.
+    pub fn hint(&self) {
+        self.0.hints.send_modify(|count| *count += 1);
     }
 }
 
 impl Inner {
+    /// The first of these versions that runs.
+    async fn first_good(
+        self: &Arc<Self>,
+        wanted: &Wanted<'_>,
+        known: &Arc<Reference>,
+        versions: Vec<Digest>,
+    ) -> Result<Module, ModuleError> {
+        let (mut first, mut is_news) = (None, false);
+        for digest in versions.iter().take(TRIED) {
+            let loaded = self.load(wanted.reference, digest, None).await;
+            let tried = loaded.and_then(|loaded| wanted.trusts(&loaded).map(|()| loaded));
+            match tried {
+                Ok(loaded) => {
+                    let wants = versions.first().unwrap_or(digest);
+                    match &first {
+                        None if wanted.began_with.is_none() => {
+                            self.runs(wanted.reference, known, digest);
+                        }
+                        None => {}
+                        Some(error) if is_news => {
+                            told_to_give_way(wanted.reference, (wants, digest), error);
+                        }
+                        Some(_) => {}
+                    }
+                    return Ok(loaded.module);
+                }
+                Err(error) if error.is_of_the_version() => {
+                    is_news |= self.refuses(known, digest, &error);
+                    first.get_or_insert(error);
+                }
+                Err(error) => return Err(first.unwrap_or(error)),
+            }
+        }
+        let none = || ModuleError::NotFound { what: format!("version of {}", wanted.reference) };
+        Err(first.unwrap_or_else(none))
+    }
+
+    /// That version is what runs of the reference from now on.
+    fn runs(&self, reference: &ModuleRef, known: &Reference, digest: &Digest) {
+        let mut state = known.lock();
+        if state.refused.as_ref().is_some_and(|refused| refused.digest == *digest) {
+            state.refused = None;
+        }
+        let before = state.running.replace(digest.clone());
+        if before.is_some_and(|before| before != *digest) {
+            info!(module = %reference, %digest, "A new version runs from now on");
+        }
+    }
+
+    /// Remembers that the newest version does not run; whether that is news.
+    fn refuses(&self, known: &Reference, digest: &Digest, error: &ModuleError) -> bool {
+        let mut state = known.lock();
+        if state.found.as_ref().is_none_or(|(found, _)| found.digest != *digest) {
+            return false;
+        }
+        let kept = match error {
+            ModuleError::Untrusted { .. } => &mut state.distrusted,
+            _ => &mut state.refused,
+        };
+        if kept.as_ref().is_some_and(|kept| kept.digest == *digest) {
+            return false;
+        }
+        *kept = Some(Refused::new(digest.clone(), error, self.clock.now()));
+        true
+    }
+
     fn reference(&self, reference: &ModuleRef) -> Arc<Reference> {
         let mut references = self.references.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(references.get_or_insert_ref(reference, Arc::default))
@@ -183,7 +313,15 @@ impl Inner {
         // A clock that was set back must not keep anything for long.
         !matches!(reference, ModuleRef::File(_))
             && now >= at
-            && now.since(at) < self.config.revalidate_after
+            && now.since(at) < self.revalidate_after(reference)
+    }
+
+    /// Registries of others count how often they are asked.
+    fn revalidate_after(&self, reference: &ModuleRef) -> Duration {
+        match reference {
+            ModuleRef::Oci(_) => self.config.revalidate_after * 12,
+            _ => self.config.revalidate_after,
+        }
     }
 
     /// Goes on by itself, whoever waits for it, so that slow stores are heard in the end.
@@ -229,7 +367,7 @@ impl Inner {
         digest: &Digest,
         bytes: Option<Bytes>,
     ) -> Load {
-        self.compiled.get_or_start(digest, || {
+        self.compiled.get_or_start(digest, self.clock.now(), || {
             let inner = Arc::clone(self);
             let (reference, digest) = (reference.clone(), digest.clone());
             async move {
@@ -256,13 +394,34 @@ impl Inner {
         reference: &ModuleRef,
         digest: &Digest,
         bytes: Option<Bytes>,
-    ) -> Result<Module, ModuleError> {
+    ) -> Result<Loaded, ModuleError> {
         let bytes = match bytes {
             Some(bytes) => bytes,
             None => self.sources.fetch(reference, digest).await?,
         };
-        Ok(self.sandbox.load(&reference.to_string(), bytes).await?)
+        let signers = self.config.signers.clone();
+        let signed = bytes.clone();
+        // Hashing megabytes takes its time.
+        let looking = tokio::task::spawn_blocking(move || Signatures::of(&signed, &signers));
+        let module = self.sandbox.load(&reference.to_string(), bytes).await?;
+        let signatures =
+            looking.await.unwrap_or_else(|error| Signatures::Broken(error.to_string()));
+        Ok(Loaded { module, signatures })
     }
+}
+
+fn told_to_give_way(
+    reference: &ModuleRef,
+    (wanted, runs): (&Digest, &Digest),
+    error: &ModuleError,
+) {
+    warn!(
+        module = %reference,
+        %wanted,
+        %runs,
+        error = error.details(),
+        "A version does not run here: the one before it goes on"
+    );
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Whole bodies, but never more of them than is sound.
 
 use bytes::Bytes;
-use cpe_ports::{BlobStore, ObjectAddress, ObjectMeta};
+use cpe_ports::{BlobStore, GetObject, ObjectAddress, ObjectMeta};
 use futures::TryStreamExt;
 
 use crate::ModuleError;
@@ -16,16 +16,39 @@ pub(crate) async fn object(
     what: &str,
     limit: usize,
 ) -> Result<(ObjectMeta, Bytes), ModuleError> {
-    let failed = |error| ModuleError::port(what, error);
+    let found = blobs.get(at, None).await.map_err(|error| ModuleError::port(what, error))?;
+    whole(found, what, limit).await
+}
+
+/// An object, unless it has the entity tag `known` still.
+pub(crate) async fn object_unless(
+    blobs: &dyn BlobStore,
+    at: &ObjectAddress,
+    known: Option<&str>,
+    (what, limit): (&str, usize),
+) -> Result<Option<(ObjectMeta, Bytes)>, ModuleError> {
+    let Some(known) = known else { return object(blobs, at, what, limit).await.map(Some) };
+    let found =
+        blobs.get_unless(at, known).await.map_err(|error| ModuleError::port(what, error))?;
+    match found {
+        Some(found) => whole(found, what, limit).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn whole(
+    found: GetObject,
+    what: &str,
+    limit: usize,
+) -> Result<(ObjectMeta, Bytes), ModuleError> {
     let too_large = || ModuleError::TooLarge { what: what.to_owned(), limit };
-    let found = blobs.get(at, None).await.map_err(failed)?;
     let size = usize::try_from(found.meta.size).unwrap_or(usize::MAX);
     if size > limit {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(size);
     let mut body = found.body;
-    while let Some(piece) = body.try_next().await.map_err(failed)? {
+    while let Some(piece) = body.try_next().await.map_err(|error| ModuleError::port(what, error))? {
         if piece.len() > limit - bytes.len() {
             return Err(too_large());
         }

@@ -25,6 +25,46 @@ pub(crate) fn activity(version: u32) -> Bytes {
     encoder.encode().unwrap().into()
 }
 
+/// The same, with that text for its description.
+pub(crate) fn described(version: u32, description: &str) -> Bytes {
+    let mut bytes = activity(version).to_vec();
+    let (name, data) = (crate::description::SECTION.as_bytes(), description.as_bytes());
+    let mut body = leb(name.len());
+    body.extend_from_slice(name);
+    body.extend_from_slice(data);
+    bytes.push(0);
+    bytes.extend(leb(body.len()));
+    bytes.extend(body);
+    bytes.into()
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+/// A pair of keys: the secret one as PEM.
+pub(crate) fn key_pair(seed: u8) -> (String, crate::SignerKey) {
+    use base64::Engine as _;
+
+    // PKCS #8 around the seed, as `openssl genpkey` writes it.
+    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+    der.extend([seed; 32]);
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    let secret = wasmsign2::SecretKey::from_pem(&pem).unwrap();
+    let public = wasmsign2::PublicKey { pk: secret.sk.public_key(), key_id: None };
+    (pem, crate::SignerKey::from_pem(&public.to_pem()).unwrap())
+}
+
 pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(SandboxConfig { max_concurrent: 2, ..SandboxConfig::default() }).unwrap()
 }

@@ -31,7 +31,7 @@ pub use self::{
     load::{parse_duration, parse_size},
     model::{
         Access, Activity, Ending, ForEach, Grants, Limits, Plan, ReasonPattern, Requirement,
-        Requires, Retry, S3Grant, Section, Step, StepInput, StepWork,
+        Requires, Retry, S3Grant, Section, Step, StepInput, StepWork, Upgrade,
     },
     module_ref::{ModuleRef, ModuleRefError},
     plan_schema::plan_schema,

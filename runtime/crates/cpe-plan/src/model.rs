@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::step::Dependent;
 pub use self::{
-    activity::{Access, Activity, Grants, Limits, S3Grant},
+    activity::{Access, Activity, Grants, Limits, S3Grant, Upgrade},
     retry::{Ending, ReasonPattern, Retry},
     step::{ForEach, Requirement, Requires, Section, Step, StepInput, StepWork},
 };

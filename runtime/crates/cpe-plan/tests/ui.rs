@@ -55,7 +55,9 @@ fn summary(plan: &Plan) -> String {
         );
         if let Some(module) = &activity.module {
             let digest = activity.digest.as_deref().unwrap_or("any");
-            let _ = writeln!(text, "  module {module} digest={digest} {:?}", activity.limits);
+            let upgrade = activity.upgrade;
+            let limits = &activity.limits;
+            let _ = writeln!(text, "  module {module} digest={digest} {upgrade:?} {limits:?}");
         }
         if let Some(retry) = &activity.retry {
             let _ = writeln!(text, "  {retry:?}");

@@ -139,6 +139,14 @@ pub trait BlobStore: Send + Sync + fmt::Debug + 'static {
             .with_code("PreconditionFailed"))
     }
 
+    /// The object, unless its entity tag is `tag` still. A store that can ask for both at once does.
+    async fn get_unless(&self, at: &ObjectAddress, tag: &str) -> Result<Option<GetObject>, Error> {
+        if self.head(at).await?.etag == tag {
+            return Ok(None);
+        }
+        self.get(at, None).await.map(Some)
+    }
+
     /// Writes a whole object; answers its entity tag.
     async fn put(
         &self,

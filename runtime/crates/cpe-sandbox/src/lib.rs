@@ -39,7 +39,7 @@ pub use self::{
     grants::{Access, BucketGrant, Grants, InvalidUrl, UrlGrant, UrlPattern},
     invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
     journal::UploadJournal,
-    link::{Module, WORLD},
+    link::{Module, WORLD, WeakModule},
     sandbox::{Sandbox, SandboxConfig},
     secrets::Secret,
 };

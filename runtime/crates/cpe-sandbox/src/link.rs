@@ -1,7 +1,10 @@
 //! From a component's bytes to a module that is ready to run: compiled, or taken from the cache,
 //! and linked against what the host offers.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use wasmtime::{
     Engine,
@@ -54,6 +57,11 @@ impl Module {
         &self.0.name
     }
 
+    /// A handle that does not keep it in memory.
+    pub fn downgrade(&self) -> WeakModule {
+        WeakModule(Arc::downgrade(&self.0))
+    }
+
     /// Lets the epoch move: a guest that runs without it is never interrupted.
     pub(crate) fn tick(&self) -> Ticking<'_> {
         self.0.ticker.tick()
@@ -68,6 +76,23 @@ impl Module {
             Pre::Activity(pre) => pre.engine(),
             Pre::Program(pre) => pre.engine(),
         }
+    }
+}
+
+/// A module that is there as long as somebody else has it.
+#[derive(Clone)]
+pub struct WeakModule(Weak<Linked>);
+
+impl WeakModule {
+    /// The module, if anybody has it still.
+    pub fn upgrade(&self) -> Option<Module> {
+        self.0.upgrade().map(Module)
+    }
+}
+
+impl fmt::Debug for WeakModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakModule").field("alive", &(self.0.strong_count() > 0)).finish()
     }
 }
 

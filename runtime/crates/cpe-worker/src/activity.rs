@@ -12,6 +12,7 @@ mod heartbeat;
 mod progress;
 mod run;
 mod runs;
+mod version;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,11 +29,14 @@ use tokio_util::{
 };
 use tracing::{debug, error, info, warn};
 
-pub use self::run::{Guests, RunError, SandboxGuests};
 use self::{
     answer::{Answer, Answered},
     heartbeat::Pulse,
     progress::About,
+};
+pub use self::{
+    run::{Guests, RunError, SandboxGuests},
+    version::Choice,
 };
 use crate::{
     Binding, Worker,

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use cpe_modules::SignerKey;
 use cpe_ports::QueueUrl;
 use cpe_protocol::{ClientName, JobRef};
 use cpe_sandbox::Grants;
@@ -30,6 +31,8 @@ pub struct Client {
     pub grants: Grants,
     /// What one of its activity tasks may use at the most.
     pub ceilings: Ceilings,
+    /// Whose signature its modules must have; `None` runs what is not signed too.
+    pub signers: Option<Arc<BTreeSet<SignerKey>>>,
 }
 
 /// How much a client may have at a time.

@@ -177,6 +177,9 @@ impl Decider {
             debug!(execution = %workflow_id, "The whole history is read");
             events = history::whole(&self.worker, task).await?;
         }
+        if let Some(first) = events.first() {
+            self.worker.starts.keep_event(&task.workflow_execution.run_id, first);
+        }
         let Some(plan) = self.plan_of(task, &events).await? else { return Ok(None) };
         Ok(Some((Follow::new(plan, &task.workflow_execution), events)))
     }

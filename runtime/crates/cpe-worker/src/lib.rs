@@ -23,13 +23,14 @@ mod ports;
 mod register;
 mod sequence;
 mod shares;
+mod starts;
 mod teller;
 #[cfg(test)]
 mod testing;
 mod worker;
 
 pub use self::{
-    activity::{Activities, ActivitiesConfig, Guests, RunError, SandboxGuests},
+    activity::{Activities, ActivitiesConfig, Choice, Guests, RunError, SandboxGuests},
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},
@@ -42,5 +43,6 @@ pub use self::{
     ports::Ports,
     register::{RegisterError, register_domain, register_types},
     shares::Shares,
+    starts::Starts,
     worker::Worker,
 };

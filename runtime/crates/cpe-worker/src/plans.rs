@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use cpe_plan::{Activity, ModuleRef, Plan};
+use cpe_plan::{Activity, ModuleRef, Plan, StepWork, Upgrade};
 use cpe_swf::{ActivityType, TaskList, WorkflowType};
 
 /// Many plans, of which no two are of one workflow type, and no two bind one activity type
@@ -96,6 +96,31 @@ impl Plans {
         self.bindings.get(activity_type)
     }
 
+    /// The modules of all activities.
+    pub fn modules(&self) -> BTreeSet<ModuleRef> {
+        self.bindings.values().map(|binding| binding.module.clone()).collect()
+    }
+
+    /// The modules of which all steps of an execution of this plan run one version, and those of
+    /// its children.
+    pub(crate) fn fixed_modules<'p>(&'p self, plan: &'p Plan) -> BTreeSet<&'p ModuleRef> {
+        let mut modules = BTreeSet::new();
+        let (mut seen, mut open) = (BTreeSet::from([plan.workflow_type()]), vec![plan]);
+        while let Some(plan) = open.pop() {
+            let fixed = plan.activities.iter().filter(|activity| {
+                activity.upgrade == Upgrade::Pinned && activity.digest.is_none()
+            });
+            modules.extend(fixed.filter_map(|activity| activity.module.as_ref()));
+            for step in &plan.steps {
+                let StepWork::Child { workflow_type, .. } = &step.work else { continue };
+                if seen.insert(workflow_type.clone()) {
+                    open.extend(self.get(workflow_type).map(|plan| &**plan));
+                }
+            }
+        }
+        modules
+    }
+
     /// The task lists of all activities that have modules.
     pub fn task_lists(&self) -> BTreeSet<TaskList> {
         self.bindings.values().map(|binding| binding.activity.task_list.clone()).collect()
@@ -109,6 +134,7 @@ impl Binding {
         for (same, what) in [
             (self.module == other.module, "module"),
             (one.digest == two.digest, "digest"),
+            (one.upgrade == two.upgrade, "`upgrade`"),
             (one.limits == two.limits, "`limits`"),
             (one.grants == two.grants, "`grants`"),
             (one.task_list == two.task_list, "`task_list`"),

@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use cpe_modules::{Locks, Registry};
 use cpe_plan::Plan;
 use cpe_ports::{
     BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Backoff, Client, ClientRegistry, Clients, Jitter, Outbox, Payloads, PlanArchive, Plans, Ports,
-    Quotas, Shares, Worker,
+    Quotas, Shares, Starts, Worker,
 };
 
 /// Answers what was scripted for an operation, in order, and after that what means "nothing".
@@ -251,6 +252,7 @@ pub(crate) fn client(name: &str) -> Client {
         plans: None,
         grants: cpe_sandbox::Grants::default(),
         ceilings: crate::Ceilings::default(),
+        signers: None,
     }
 }
 
@@ -280,6 +282,13 @@ pub(crate) fn worker(workflows: &ScriptedWorkflows, queues: &ScriptedQueues) -> 
     Arc::new(Worker {
         archive: PlanArchive::new(&ports, "plans".to_owned(), String::new()),
         payloads: Arc::new(payloads(&ports)),
+        locks: Locks::new(Registry::new(
+            Arc::clone(&ports.blobs),
+            Arc::clone(&ports.clock),
+            "plans".to_owned(),
+            String::new(),
+        )),
+        starts: Starts::default(),
         domain: DomainName::from("d"),
         identity: "test".to_owned(),
         plans: Plans::new([plan()]).unwrap(),

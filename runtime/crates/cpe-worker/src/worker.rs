@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use cpe_modules::Locks;
 use cpe_swf::DomainName;
 
 use crate::{
-    Backoff, ClientRegistry, Outbox, Payloads, PlanArchive, Plans, Ports, Shares, teller::Teller,
+    Backoff, ClientRegistry, Outbox, Payloads, PlanArchive, Plans, Ports, Shares, Starts,
+    teller::Teller,
 };
 
 /// What the tag of an execution begins with that tells whose it is.
@@ -25,6 +27,10 @@ pub struct Worker {
     pub archive: PlanArchive,
     /// The texts that SWF does not take as they are.
     pub payloads: Arc<Payloads>,
+    /// Which versions of modules executions begin with.
+    pub locks: Locks,
+    /// How the executions began that passed by here.
+    pub starts: Starts,
     pub clients: ClientRegistry,
     /// Events for clients whose queues do not take any at the moment.
     pub outbox: Outbox,

@@ -5,7 +5,10 @@ use cpe_ports::{
 use futures::future::join_all;
 
 use super::*;
-use crate::test_guests::{activity, sandbox};
+use crate::{
+    Author, Push,
+    test_guests::{activity, key_pair, sandbox},
+};
 
 struct Scene {
     blobs: MemoryBlobs,
@@ -31,13 +34,18 @@ impl Scene {
 
     async fn push(&self, version: u32) {
         let sandbox = &self.modules.0.sandbox;
-        self.registry.push(sandbox, "count", "1", activity(version), "me").await.unwrap();
+        let (bytes, author) = (activity(version), Author::default());
+        let push = Push { name: "count", channel: "1", bytes, author };
+        // Pushes are told apart by their time.
+        self.clock.advance(Duration::from_millis(1));
+        self.registry.push(sandbox, push).await.unwrap();
         self.blobs.take_calls();
     }
 
     /// Which version runs now.
     async fn get(&self, reference: &str, pin: Option<&str>) -> Result<u32, ModuleError> {
-        let module = self.modules.get(&reference.parse().unwrap(), pin).await?;
+        let reference = reference.parse().unwrap();
+        let module = self.modules.get(Wanted { pin, ..Wanted::current(&reference) }).await?;
         let version = (1..10).find(|n| Digest::of(&activity(*n)) == *module.digest());
         Ok(version.expect("it is one of ours"))
     }
@@ -77,7 +85,7 @@ async fn many_callers_look_and_compile_once() {
     );
     scene.later();
     join_all((0..8).map(|_| scene.get("count@1", None))).await;
-    assert_eq!(scene.blobs.take_calls(), ["get mods/channels/count/1.json"]);
+    assert_eq!(scene.blobs.take_calls(), ["head mods/channels/count/1.json"]);
     scene.get("count@1", None).await.unwrap();
     assert_eq!(scene.calls(), 0);
 }
@@ -222,13 +230,6 @@ async fn a_file_is_always_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn image_registries_are_refused() {
-    let error = Scene::new().get("oci://host/repo:tag", None).await.unwrap_err();
-    assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.unsupported", false));
-    assert!(error.details().contains("cpe module push"), "{error}");
-}
-
-#[tokio::test]
 async fn what_was_not_used_for_long_gives_way() {
     let scene = Scene::with(ModulesConfig { max_compiled: 1, ..ModulesConfig::default() });
     for version in [1, 2, 1] {
@@ -239,4 +240,141 @@ async fn what_was_not_used_for_long_gives_way() {
     // Read again, because it was no longer there.
     assert_eq!(scene.calls(), 5);
     assert_eq!(format!("{:?}", scene.modules.0.compiled), "Compiled { modules: 1 }");
+}
+
+#[tokio::test]
+async fn an_execution_keeps_what_it_began_with() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    let reference = "count@1".parse().unwrap();
+    let first = Digest::of(&activity(1));
+    let wanted = Wanted { began_with: Some(&first), ..Wanted::current(&reference) };
+    assert_eq!(scene.modules.get(wanted).await.unwrap().digest(), &first);
+    scene.push(2).await;
+    scene.later();
+    scene.modules.refresh(&reference).await;
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 2);
+    assert_eq!(scene.modules.get(wanted).await.unwrap().digest(), &first);
+    // Who began with what is not compiled yet waits for that one.
+    scene.push(3).await;
+    scene.later();
+    let third = Digest::of(&activity(3));
+    let wanted = Wanted { began_with: Some(&third), ..wanted };
+    assert_eq!(scene.modules.get(wanted).await.unwrap().digest(), &third);
+}
+
+#[tokio::test]
+async fn what_is_no_good_gives_way_to_what_was_before() {
+    let scene = Scene::new();
+    let reference = "count@1".parse().unwrap();
+    scene.push(1).await;
+    scene.push(2).await;
+    // Corrupted in the store, or gone from it.
+    let key = format!("blobs/sha256/{}", Digest::of(&activity(2)).hex());
+    scene.blobs.insert("mods", &key, "garbage");
+    let state = scene.modules.refresh(&reference).await;
+    assert_eq!(
+        (state.running, state.refused.unwrap().reason.as_str()),
+        (None, "cpe.module.digest-mismatch")
+    );
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    let second = Digest::of(&activity(2));
+    let wanted = Wanted { began_with: Some(&second), ..Wanted::current(&reference) };
+    assert_eq!(*scene.modules.get(wanted).await.unwrap().digest(), Digest::of(&activity(1)));
+    let error = scene.get("count@1", Some(second.as_str())).await.unwrap_err();
+    assert_eq!(error.reason(), "cpe.module.digest-mismatch", "a pin does not give way");
+    scene.blobs.delete(&ObjectAddress::new("mods", &key)).await.unwrap();
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    // Mended.
+    scene.blobs.insert("mods", &key, activity(2));
+    let state = scene.modules.refresh(&reference).await;
+    assert_eq!((state.running, state.refused), (Some(second), None));
+}
+
+#[tokio::test]
+async fn what_is_not_signed_never_runs_for_who_asks_for_it() {
+    let (secret, key) = key_pair(1);
+    let signers = BTreeSet::from([key]);
+    let scene = Scene::with(ModulesConfig { signers: signers.clone(), ..ModulesConfig::default() });
+    let reference = "s3://media/count.wasm".parse().unwrap();
+    let wanted = Wanted { signers: Some(&signers), ..Wanted::current(&reference) };
+    scene.blobs.insert("media", "count.wasm", activity(1));
+    let error = scene.modules.get(wanted).await.unwrap_err();
+    assert_eq!(error.reason(), "cpe.module.untrusted");
+    scene.modules.get(Wanted::current(&reference)).await.unwrap();
+
+    let signed = crate::sign("m", &activity(2), &secret).unwrap();
+    scene.blobs.insert("media", "count.wasm", signed.clone());
+    scene.later();
+    scene.modules.refresh(&reference).await;
+    assert_eq!(*scene.modules.get(wanted).await.unwrap().digest(), Digest::of(&signed));
+
+    let mut tampered = signed.to_vec();
+    let at = tampered.windows(9).position(|w| w == b"version 2").unwrap();
+    tampered[at + 8] = b'3';
+    scene.blobs.insert("media", "count.wasm", tampered);
+    scene.later();
+    scene.modules.refresh(&reference).await;
+    let error = scene.modules.get(wanted).await.unwrap_err();
+    assert_eq!(error.reason(), "cpe.module.tampered");
+}
+
+#[tokio::test]
+async fn old_versions_are_runnable_and_cost_no_memory() {
+    let scene = Scene::new();
+    let reference = "count@1".parse().unwrap();
+    for version in 1..=5 {
+        scene.push(version).await;
+        scene.modules.refresh(&reference).await;
+    }
+    assert_eq!(scene.modules.held(), 5);
+    let first = Digest::of(&activity(1));
+    let wanted = Wanted { began_with: Some(&first), ..Wanted::current(&reference) };
+    let running = scene.modules.get(wanted).await.unwrap();
+    scene.clock.advance(Duration::from_secs(61));
+    scene.modules.let_go();
+    assert_eq!(scene.modules.held(), 1);
+    scene.calls();
+    // One that an activity task runs on still is taken up again as it is.
+    scene.modules.get(wanted).await.unwrap();
+    drop(running);
+    assert_eq!(scene.calls(), 1, "only the channel is looked at");
+    // One that is gone is read again.
+    let second = Digest::of(&activity(2));
+    let wanted = Wanted { began_with: Some(&second), ..wanted };
+    assert_eq!(*scene.modules.get(wanted).await.unwrap().digest(), second);
+    assert_eq!(scene.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_watch_swaps_by_itself_and_tells() {
+    let scene = Scene::with(ModulesConfig {
+        revalidate_after: Duration::from_millis(10),
+        ..ModulesConfig::default()
+    });
+    scene.push(1).await;
+    let reference: ModuleRef = "count@1".parse().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let watching = tokio::spawn({
+        let (modules, references) = (scene.modules.clone(), vec![reference.clone()]);
+        async move { modules.watch(references, "w:1".to_owned(), async { drop(stopped.await) }).await }
+    });
+    let until = async |version: u32| {
+        let digest = Digest::of(&activity(version));
+        loop {
+            let statuses = scene.registry.statuses("count", "1").await.unwrap();
+            if statuses.first().is_some_and(|told| told.running.as_ref() == Some(&digest)) {
+                return statuses;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let told = until(1).await;
+    assert_eq!((told.len(), told[0].worker.as_str()), (1, "w:1"));
+    scene.push(2).await;
+    scene.modules.hint();
+    until(2).await;
+    drop(stop);
+    watching.await.unwrap();
+    assert_eq!(scene.registry.statuses("count", "1").await.unwrap(), []);
 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use cpe_ports::testing::{ManualClock, MemoryBlobs};
 use cpe_swf::Timestamp;
@@ -24,7 +24,8 @@ impl Scene {
     }
 
     async fn push(&self, channel: &str, bytes: Bytes) -> Result<Pushed, ModuleError> {
-        self.registry.push(&self.sandbox, "count", channel, bytes, "me").await
+        let push = Push { name: "count", channel, bytes, author: Author::new("me", None) };
+        self.registry.push(&self.sandbox, push).await
     }
 }
 
@@ -100,7 +101,11 @@ async fn what_is_missing_or_broken_is_named() {
 
     let (bucket, prefix) = ("none".to_owned(), String::new());
     let nowhere = Registry::new(Arc::new(scene.blobs), scene.clock, bucket, prefix);
-    let error = nowhere.push(&scene.sandbox, "a", "1", activity(1), "me").await.unwrap_err();
+    let error = {
+        let push = Push { name: "a", channel: "1", bytes: activity(1), author: Author::default() };
+        nowhere.push(&scene.sandbox, push).await
+    }
+    .unwrap_err();
     assert_eq!(error.details(), "there is no bucket none");
 }
 
@@ -111,4 +116,129 @@ async fn a_store_that_fails_is_told() {
     let error = scene.push("1", activity(1)).await.unwrap_err();
     assert_eq!((error.reason(), error.is_retryable()), ("cpe.module.unavailable", true));
     assert_eq!(scene.blobs.keys("mods"), [""; 0]);
+}
+
+#[tokio::test]
+async fn of_two_pushers_one_wins_and_the_other_is_told() {
+    let scene = Scene::new();
+    scene.push("1", activity(1)).await.unwrap();
+    let seen = scene.registry.see("count", "1").await.unwrap();
+    let author = |by: &str| Author::new(by, None);
+    for (version, by) in [(2, "ann"), (3, "bob")] {
+        let (bytes, author) = (activity(version), author(by));
+        let digest = Digest::of(&bytes);
+        scene.registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+        let version = scene.registry.version(digest.clone(), &bytes, &author).unwrap();
+        let moved = scene.registry.advance(&seen, version, &author).await;
+        match by {
+            "ann" => assert_eq!(moved.unwrap(), Pushed { digest, changed: true }),
+            _ => {
+                let error = moved.unwrap_err();
+                assert_eq!(error.reason(), "cpe.module.moved");
+                assert!(error.to_string().contains("ann has moved it to sha256:"), "{error}");
+            }
+        }
+    }
+    let channel = scene.registry.channel("count", "1").await.unwrap();
+    assert_eq!(channel.current.digest, Digest::of(&activity(2)));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_failure() {
+    let scene = Scene::new();
+    let bytes = activity(1);
+    let (digest, author) = (Digest::of(&bytes), Author::default());
+    scene.registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+    let seen = scene.registry.see("count", "1").await.unwrap();
+    let version = scene.registry.version(digest, &bytes, &author).unwrap();
+    scene.registry.advance(&seen, version.clone(), &author).await.unwrap();
+    // The same once more from what was seen before: as if the first answer had not come.
+    scene.registry.advance(&seen, version.clone(), &author).await.unwrap();
+    scene.blobs.fail_next(2, ErrorKind::Unavailable);
+    scene.registry.advance(&seen, version, &author).await.unwrap();
+}
+
+#[tokio::test]
+async fn rollback_leads_to_what_is_there() {
+    let scene = Scene::new();
+    let digest = |version| Digest::of(&activity(version));
+    for version in 1..=3 {
+        scene.push("1", activity(version)).await.unwrap();
+        scene.clock.advance(Duration::from_secs(1));
+    }
+    let back = async |to: Option<Digest>| {
+        let seen = scene.registry.see("count", "1").await.unwrap();
+        let author = Author::new("me", Some("it fails"));
+        scene.registry.rollback(&seen, to.as_ref(), &author).await
+    };
+    assert_eq!(back(None).await.unwrap().digest, digest(2));
+    assert_eq!(back(None).await.unwrap().digest, digest(1));
+    assert_eq!(back(None).await.unwrap_err().reason(), "cpe.module.not-found");
+    assert_eq!(back(Some(digest(1))).await.unwrap(), Pushed { digest: digest(1), changed: false });
+    assert_eq!(back(Some(digest(9))).await.unwrap_err().reason(), "cpe.module.not-found");
+    scene.blobs.insert("mods", &format!("reg/blobs/sha256/{}", digest(3).hex()), "rotten");
+    assert_eq!(back(Some(digest(3))).await.unwrap_err().reason(), "cpe.module.digest-mismatch");
+    let channel = scene.registry.channel("count", "1").await.unwrap();
+    assert_eq!(channel.current.digest, digest(1));
+    let last = channel.last_move().unwrap();
+    assert_eq!((last.action, last.message.as_deref()), (Action::Rollback, Some("it fails")));
+    let nowhere = scene.registry.see("other", "1").await.unwrap();
+    let error = scene.registry.rollback(&nowhere, None, &Author::default()).await.unwrap_err();
+    assert_eq!(error.reason(), "cpe.module.not-found");
+}
+
+#[tokio::test]
+async fn pruning_keeps_whatever_is_named() {
+    let scene = Scene::new();
+    let blobs = scene.blobs.clone().with_clock(scene.clock.clone());
+    let (bucket, prefix) = ("mods".to_owned(), "reg/".to_owned());
+    let registry = Registry::new(Arc::new(blobs.clone()), scene.clock.clone(), bucket, prefix);
+    let digest = |version| Digest::of(&activity(version));
+    for version in 1..=6 {
+        let author = Author::default();
+        let push = Push { name: "count", channel: "1", bytes: activity(version), author };
+        registry.push(&scene.sandbox, push).await.unwrap();
+        scene.clock.advance(Duration::from_secs(3600));
+    }
+    assert_eq!(registry.channels().await.unwrap(), [("count".to_owned(), "1".to_owned())]);
+    let retention = Retention {
+        keep: 2,
+        keep_for: Duration::ZERO,
+        pins: BTreeSet::from([digest(1)]),
+        dry_run: true,
+        ..Retention::default()
+    };
+    assert_eq!(registry.prune(&Retention::default()).await.unwrap().removed, []);
+    let keys = blobs.keys("mods");
+    scene.clock.advance(Duration::from_secs(24 * 3600));
+    // Uploaded a moment ago, and no channel points at it yet.
+    registry.upload(&digest(7), activity(7), &|_| ()).await.unwrap();
+    let dry = registry.prune(&retention).await.unwrap();
+    assert_eq!(blobs.keys("mods").len(), keys.len() + 1);
+    let pruned = registry.prune(&Retention { dry_run: false, ..retention.clone() }).await.unwrap();
+    assert_eq!(pruned, dry);
+    let removed: BTreeSet<_> = pruned.removed.iter().cloned().collect();
+    assert_eq!(removed, BTreeSet::from([digest(2), digest(3)]));
+    assert_eq!((pruned.forgotten.len(), pruned.kept), (2, 5));
+    let channel = registry.channel("count", "1").await.unwrap();
+    for version in channel.versions() {
+        registry.fetch(&version.digest).await.unwrap();
+    }
+    assert_eq!(channel.previous.len(), 3, "two, and the pinned one");
+    assert_eq!(registry.prune(&retention).await.unwrap().removed, []);
+}
+
+#[tokio::test]
+async fn large_components_go_in_parts_and_only_once() {
+    let scene = Scene::new();
+    let bytes = Bytes::from(vec![7; 20 << 20]);
+    let digest = Digest::of(&bytes);
+    let told = std::sync::Mutex::new(Vec::new());
+    let progress = |sent: u64| told.lock().unwrap().push(sent >> 20);
+    scene.blobs.fail_next(0, ErrorKind::Unavailable);
+    scene.registry.upload(&digest, bytes.clone(), &progress).await.unwrap();
+    scene.registry.upload(&digest, bytes.clone(), &progress).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [8, 16, 20, 20]);
+    assert_eq!(scene.registry.fetch(&digest).await.unwrap(), bytes);
+    assert_eq!(scene.blobs.open_uploads(), 0);
 }

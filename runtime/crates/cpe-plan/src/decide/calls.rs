@@ -104,7 +104,11 @@ fn schedule(
     )
 }
 
-/// Tags, which tell what a run is decided by, are not handed down: a child has its own plan.
+/// Of what begins so, a child's tags are its parent's.
+const HANDED_DOWN: &str = "modules:";
+
+/// Most tags tell what a run is decided by, and are not handed down: a child has its own plan. But
+/// it runs the versions of modules that its job began with.
 fn start_child(plan: &Plan, state: &RunState, key: CallKey, input: String) -> Option<Decision> {
     let StepWork::Child { workflow_type, timeout, .. } = &plan.steps.get(key.step)?.work else {
         return None;
@@ -123,11 +127,15 @@ fn start_child(plan: &Plan, state: &RunState, key: CallKey, input: String) -> Op
             task_priority: None,
             task_start_to_close_timeout: None,
             child_policy: Some(origin.child_policy),
-            tag_list: Vec::new(),
+            tag_list: handed_down(&origin.tag_list),
             lambda_role: None,
         }
         .into(),
     )
+}
+
+fn handed_down(tags: &[String]) -> Vec<String> {
+    tags.iter().filter(|tag| tag.starts_with(HANDED_DOWN)).cloned().collect()
 }
 
 /// `<the parent's id>.<the call>`: a job's own id has one dot only, so that no job is named so.

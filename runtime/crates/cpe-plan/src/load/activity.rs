@@ -12,13 +12,13 @@ use super::{
 use crate::{
     document::Node,
     error::Problems,
-    model::{Activity, Limits},
+    model::{Activity, Limits, Upgrade},
     module_ref::ModuleRef,
     outputs::OutputsSpec,
     template::Templates,
 };
 
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "name",
     "version",
     "description",
@@ -33,6 +33,7 @@ pub(super) const KEYS: [&str; 16] = [
     "outputs_spec",
     "module",
     "digest",
+    "upgrade",
     "limits",
     "grants",
 ];
@@ -62,6 +63,7 @@ pub(super) fn load(
     let outputs_spec = outputs(&mapping, problems);
     let module = module(&mapping, problems);
     let digest = digest(&mapping, problems);
+    let upgrade = upgrade(&mapping, problems);
     let limits = load_limits(&mapping, problems);
     let grants = grants(&mapping, templates, problems);
     let retry = retry(&mapping, problems);
@@ -85,6 +87,7 @@ pub(super) fn load(
         outputs_spec,
         module,
         digest,
+        upgrade,
         limits,
         grants,
         retry,
@@ -181,6 +184,17 @@ fn digest(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Option<String> 
         problems.add(at, "a digest is `sha256:` and 64 lower-case hex digits");
     }
     valid.then(|| text.to_owned())
+}
+
+fn upgrade(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Upgrade {
+    match mapping.text("upgrade", problems) {
+        None | Some(("pinned", _)) => Upgrade::Pinned,
+        Some(("latest", _)) => Upgrade::Latest,
+        Some((_, at)) => {
+            problems.add(at, "`upgrade` is `pinned` or `latest`");
+            Upgrade::Pinned
+        }
+    }
 }
 
 fn load_limits(mapping: &Mapping<'_>, problems: &mut Problems<'_>) -> Limits {

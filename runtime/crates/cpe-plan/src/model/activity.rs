@@ -29,6 +29,8 @@ pub struct Activity {
     pub module: Option<ModuleRef>,
     /// `sha256:…`: any other module is refused.
     pub digest: Option<String>,
+    /// Which version of its module an execution runs that began before a newer one came.
+    pub upgrade: Upgrade,
     /// What its module may use.
     pub limits: Limits,
     /// `None` asks for whatever the operator allows the client.
@@ -36,6 +38,17 @@ pub struct Activity {
     /// When its steps try again, unless they say otherwise.
     pub retry: Option<Retry>,
     pub(crate) outputs_spec: OutputsSpec,
+}
+
+/// What a new version of a module means to executions that are under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Upgrade {
+    /// `pinned`: nothing. All steps of an execution run the version that was current when it
+    /// began.
+    #[default]
+    Pinned,
+    /// `latest`: whatever activity task begins next runs it.
+    Latest,
 }
 
 /// What one activity task may use; `None` leaves the worker's default.

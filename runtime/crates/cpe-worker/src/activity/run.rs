@@ -4,13 +4,19 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use cpe_modules::{ModuleError, Modules};
+use cpe_modules::{ModuleError, Modules, Wanted};
 use cpe_plan::parse_activity_id;
 use cpe_sandbox::{Failure, Finished, Invocation, Limits, Sandbox, SandboxError, TaskContext};
 use cpe_swf::MAX_PAYLOAD_CHARS;
 use tracing::{debug, warn};
 
-use super::{Job, answer::Answer, asked, heartbeat::Pulse};
+use super::{
+    Job,
+    answer::Answer,
+    asked,
+    heartbeat::Pulse,
+    version::{self, Choice},
+};
 use crate::{Binding, Worker, grants};
 
 /// Where a plan gives an activity no time limit.
@@ -28,6 +34,7 @@ pub trait Guests: fmt::Debug + Send + Sync + 'static {
     async fn run(
         &self,
         binding: Arc<Binding>,
+        choice: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
     ) -> Result<Finished, RunError>;
@@ -77,11 +84,17 @@ impl Guests for SandboxGuests {
     async fn run(
         &self,
         binding: Arc<Binding>,
+        choice: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
     ) -> Result<Finished, RunError> {
-        let pin = binding.activity.digest.as_deref();
-        let module = self.modules.get(&binding.module, pin).await?;
+        let wanted = Wanted {
+            reference: &binding.module,
+            pin: binding.activity.digest.as_deref(),
+            began_with: choice.began_with.as_ref(),
+            signers: choice.signers.as_deref(),
+        };
+        let module = self.modules.get(wanted).await?;
         Ok(self.sandbox.run(&module, invocation(), input).await?)
     }
 }
@@ -134,6 +147,11 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
+    let choice = version::choose(worker, &binding, &about.client, &about.execution).await;
+    let choice = match choice {
+        Ok(choice) => choice,
+        Err(answer) => return answer,
+    };
     let grants = grants::effective(asked.as_ref(), &about.client.grants);
     debug!(activity = %about, ?limits, "It may reach {grants}");
     let (blobs, clock) = (Arc::clone(&worker.ports.blobs), Arc::clone(&worker.ports.clock));
@@ -148,7 +166,7 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         beats,
         clock,
     };
-    match guests.run(binding, Box::new(invocation), input).await {
+    match guests.run(binding, choice, Box::new(invocation), input).await {
         Ok(finished) => {
             debug!(activity = %about, metering = ?finished.metering, "A guest ended");
             ended(finished.outcome, pulse)

@@ -31,6 +31,7 @@ impl Guests for Scripted {
     async fn run(
         &self,
         _: Arc<Binding>,
+        _: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
     ) -> Result<Finished, RunError> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cpe_modules::LockId;
+use cpe_plan::Plan;
 use cpe_ports::{Error, ErrorKind};
 use cpe_protocol::{
     ClientBlock, EventData, JobEvent, Problem, Quota, Rejection, Request, StartJob,
@@ -17,7 +19,11 @@ use super::{
     check::{Accepted, Rules},
     claims::Claim,
 };
-use crate::{OverQuota, PayloadError, executions, worker::PLAN_TAG};
+use crate::{
+    OverQuota, PayloadError, executions,
+    starts::{self, MODULES_TAG},
+    worker::PLAN_TAG,
+};
 
 /// So often SWF may refuse a job, for a reason that is not the client's, before the client is
 /// told: what an operator has to mend takes a while, and until then nothing is lost.
@@ -25,6 +31,8 @@ const REFUSALS: u32 = 5;
 /// SWF's lists are behind by seconds. A job that was claimed longer ago and is not in them was
 /// never started, or is forgotten.
 const LISTED: Duration = Duration::from_secs(60);
+/// For so long the registry may take to say what is current.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// What the tag of an execution begins with that tells which message started it.
 const MESSAGE_TAG: &str = "message:";
 
@@ -119,16 +127,21 @@ impl Inbox {
                 claims.take_over(&job, message_id).await?;
             }
         }
-        let mut request = self.request(start, accepted);
+        let lock = self.lock(&accepted.plan).await;
+        let mut request = self.request(start, accepted, lock.as_ref());
         if let Some(input) = request.input.take() {
             let shortened = self.worker.payloads.shorten(&workflow_id, input).await;
             request.input = Some(shortened.map_err(PayloadError::into_error)?);
         }
         match self.worker.ports.workflows.start_workflow_execution(request).await {
-            Ok(run) => run
-                .run_id
-                .map(Begun::Here)
-                .ok_or_else(|| Error::new(ErrorKind::Broken, "an execution without a run id")),
+            Ok(run) => {
+                let run = run.run_id.ok_or_else(|| {
+                    Error::new(ErrorKind::Broken, "an execution without a run id")
+                })?;
+                let at = self.worker.ports.clock.now();
+                self.worker.starts.keep(run.clone(), starts::Start { at, lock });
+                Ok(Begun::Here(run))
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 // Listings are a little behind, so a moment later it will be found.
                 let info = executions::find(&self.worker, &workflow_id).await?.ok_or(error)?;
@@ -138,7 +151,27 @@ impl Inbox {
         }
     }
 
-    fn request(&self, start: &Start, accepted: Accepted) -> StartWorkflowExecutionRequest {
+    /// The versions that the execution begins with. A store that is out of reach does not keep it
+    /// from starting: then its time says what they were.
+    async fn lock(&self, plan: &Plan) -> Option<LockId> {
+        let modules = self.worker.plans.fixed_modules(plan);
+        let taken = tokio::time::timeout(LOCK_PATIENCE, self.worker.locks.take(&modules)).await;
+        let problem = match taken {
+            Ok(Ok(lock)) => return lock,
+            Ok(Err(error)) => error.details(),
+            Err(_) => "the store does not answer".to_owned(),
+        };
+        let plan = plan.workflow_type();
+        warn!(%plan, problem, "Which versions an execution begins with is not written down");
+        None
+    }
+
+    fn request(
+        &self,
+        start: &Start,
+        accepted: Accepted,
+        lock: Option<&LockId>,
+    ) -> StartWorkflowExecutionRequest {
         let Accepted { job, plan, input } = accepted;
         let asked = start.start.workflow.execution_start_to_close_timeout;
         StartWorkflowExecutionRequest {
@@ -152,12 +185,16 @@ impl Inbox {
                 asked.unwrap_or(plan.default_execution_start_to_close_timeout),
             ),
             // By the first one executions are found, by the second it is known which text of the
-            // plan they began with, by the third which message they are of.
-            tag_list: vec![
+            // plan they began with, by the third which message they are of, by the fourth which
+            // versions of its modules they run.
+            tag_list: [
                 format!("client:{}", job.client),
                 format!("{PLAN_TAG}{}", plan.digest()),
                 format!("{MESSAGE_TAG}{}", start.request.message_id),
-            ],
+            ]
+            .into_iter()
+            .chain(lock.map(|lock| format!("{MODULES_TAG}{lock}")))
+            .collect(),
             task_start_to_close_timeout: Some(plan.default_task_start_to_close_timeout),
             child_policy: Some(ChildPolicy::Terminate),
             lambda_role: None,

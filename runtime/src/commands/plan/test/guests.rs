@@ -10,7 +10,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cpe_sandbox::{Finished, Invocation, Module, Sandbox};
-use cpe_worker::{Binding, Guests, RunError};
+use cpe_worker::{Binding, Choice, Guests, RunError};
 use tokio::sync::Mutex;
 
 use crate::{compose, config::Config};
@@ -78,6 +78,7 @@ impl Guests for One {
     async fn run(
         &self,
         _: Arc<Binding>,
+        _: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
     ) -> Result<Finished, RunError> {

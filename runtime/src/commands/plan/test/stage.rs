@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use cpe_local::{Local, LocalConfig};
+use cpe_modules::{Locks, Registry};
 use cpe_plan::{
     Plan, StepWork,
     cases::{Case, ObjectContent, TestFile},
@@ -20,7 +21,7 @@ use cpe_swf::{
 use cpe_worker::{
     Backoff, Ceilings, Client, ClientRegistry, Clients, Decider, DeciderConfig, InputConfig,
     InputPoller, Jitter, JobClaims, Outbox, Payloads, PlanArchive, Plans, Ports, Quotas, Shares,
-    Worker, register_domain, register_types,
+    Starts, Worker, register_domain, register_types,
 };
 use serde_json::Value;
 
@@ -149,7 +150,10 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
         plans: None,
         grants: Grants { s3: vec![everything], ..Grants::default() },
         ceilings: Ceilings::default(),
+        signers: None,
     };
+    let (blobs, clock) = (Arc::clone(&ports.blobs), Arc::clone(&ports.clock));
+    let registry = Registry::new(blobs, clock, BUCKET.to_owned(), String::new());
     let mut clients = Clients::new([client])?;
     clients.accept_any_name();
     Ok(Worker {
@@ -160,6 +164,8 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
         payloads: Arc::new(Payloads::new(&ports, BUCKET.to_owned(), String::new())),
         outbox: Outbox::new(&ports, BUCKET.to_owned(), String::new()),
         shares: Shares::default(),
+        locks: Locks::new(registry),
+        starts: Starts::default(),
         clients: ClientRegistry::new(clients),
         backoff: Backoff {
             min: Duration::from_millis(1),

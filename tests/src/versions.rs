@@ -1,0 +1,42 @@
+//! A module in any number of versions, each of which says which one it is. Made from text, so that
+//! pushing one takes a moment.
+
+use bytes::Bytes;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// An activity that answers `{"version": n}`, whatever its input.
+pub fn version(n: u32) -> Bytes {
+    let answer = format!(r#"{{"version":{n}}}"#);
+    // `result<string, failure>`: which of both, then where the text is, and how long.
+    let result: String = [0, 64, u32::try_from(answer.len()).unwrap()]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .map(|byte| format!("\\{byte:02x}"))
+        .collect();
+    let answer = answer.replace('"', "\\22");
+    let core = format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{result}")
+            (data (i32.const 64) "{answer}")
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func (export "cpe:activity/handler@0.1.0#run") (param i32 i32) (result i32)
+                (i32.const 0)))"#
+    );
+    let mut resolve = Resolve::default();
+    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/activity");
+    let (package, _) = resolve.push_path(wit).unwrap();
+    let world = resolve.select_world(&[package], Some("activity")).unwrap();
+    let mut module = wat::parse_str(core).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    let mut encoder = ComponentEncoder::default().validate(true).module(&module).unwrap();
+    encoder.encode().unwrap().into()
+}
+
+/// A component for a world that nobody offers yet.
+pub fn of_another_world() -> Bytes {
+    let text = r#"(component
+        (import "cpe:activity/teleport@9.0.0" (instance (export "go" (func)))))"#;
+    wat::parse_str(text).unwrap().into()
+}
