@@ -28,7 +28,6 @@ use cpe_ports::{Clock, OutgoingMessage, QueueUrl, Receive, SystemClock};
 use cpe_sandbox::{Sandbox, SandboxConfig};
 use cpe_worker::Ports;
 use serde_json::{Value, json};
-use serde_saphyr::{Location, Spanned};
 use tokio_util::sync::CancellationToken;
 
 const INPUT: &str = "bench-in";
@@ -112,8 +111,6 @@ impl Bench {
         .await
         .unwrap();
         let ports = compose::local_ports(&local);
-        let spanned =
-            |text: &str| Spanned::new(text.to_owned(), Location::UNKNOWN, Location::UNKNOWN);
         let config = Config {
             data: folder.path().join("state"),
             cache: Some(folder.path().join("cache")),
@@ -121,14 +118,7 @@ impl Bench {
                 notifications: Some(NEWS.to_owned()),
                 ..ModulesSection::default()
             },
-            clients: vec![Client {
-                name: spanned("bench"),
-                input_queue: spanned(INPUT),
-                output_queue: OUTPUT.to_owned(),
-                plans: None,
-                s3: Vec::new(),
-                signers: None,
-            }],
+            clients: vec![Client::named("bench", INPUT, OUTPUT)],
             ..Config::default()
         };
         compose::prepare(&config, &ports).await.unwrap();

@@ -106,13 +106,6 @@ impl Fleet {
         register_types(&ports, &domain, &plans, &task_list).await?;
         let registry = registry(config, &ports);
         let modules = &config.modules;
-        let archive = PlanArchive::new(&ports, modules.bucket.clone(), modules.prefix.clone());
-        for plan in plans.iter() {
-            if let Err(error) = archive.keep(plan).await {
-                let plan = plan.workflow_type();
-                warn!(%plan, %error, "The plan is not kept for executions that outlive it");
-            }
-        }
         let clients = clients.into_inner();
         let modules_config = ModulesConfig {
             revalidate_after: Duration::from_secs(config.modules.poll),
@@ -122,20 +115,9 @@ impl Fleet {
         let registered = ClientRegistry::new(clients);
         let notifications = notifications(config, &ports).await?;
         let references = plans.modules().into_iter().collect();
-        let worker = Arc::new(Worker {
-            domain,
-            archive,
-            payloads: Arc::new(payloads(config, &ports)),
-            identity: identity(),
-            plans,
-            clients: registered.clone(),
-            outbox: Outbox::new(&ports, modules.bucket.clone(), modules.prefix.clone()),
-            shares: Shares::default(),
-            locks: Locks::new(registry.clone()),
-            starts: Starts::default(),
-            backoff: Backoff::default(),
-            ports: ports.clone(),
-        });
+        let locks = Locks::new(registry.clone());
+        let worker = worker(config, &ports, plans, registered.clone(), locks);
+        keep_plans(&worker).await;
         let decider = DeciderConfig {
             task_list: task_list.clone(),
             max_in_flight: config.decider.max_in_flight,
@@ -216,6 +198,40 @@ async fn notifications(config: &Config, ports: &Ports) -> anyhow::Result<Option<
     let Some(queue) = &config.modules.notifications else { return Ok(None) };
     let (queues, queue) = (ports.queues.clone(), queue_url(ports, queue).await?);
     Ok(Some(Notifications { queues, queue }))
+}
+
+/// What the pollers share.
+fn worker(
+    config: &Config,
+    ports: &Ports,
+    plans: Plans,
+    clients: ClientRegistry,
+    locks: Locks,
+) -> Arc<Worker> {
+    let (bucket, prefix) = (&config.modules.bucket, &config.modules.prefix);
+    Arc::new(Worker {
+        domain: DomainName::from(config.domain.as_str()),
+        archive: PlanArchive::new(ports, bucket.clone(), prefix.clone()),
+        payloads: Arc::new(payloads(config, ports)),
+        identity: identity(),
+        plans,
+        clients,
+        outbox: Outbox::new(ports, bucket.clone(), prefix.clone()),
+        shares: Shares::default(),
+        locks,
+        starts: Starts::default(),
+        backoff: Backoff::default(),
+        ports: ports.clone(),
+    })
+}
+
+async fn keep_plans(worker: &Worker) {
+    for plan in worker.plans.iter() {
+        if let Err(error) = worker.archive.keep(plan).await {
+            let plan = plan.workflow_type();
+            warn!(%plan, %error, "The plan is not kept for executions that outlive it");
+        }
+    }
 }
 
 async fn expect_domain(ports: &Ports, domain: &DomainName) -> anyhow::Result<()> {
