@@ -42,6 +42,7 @@ struct Plain {
     many: Vec<f32>,
     by_name: BTreeMap<String, bool>,
     #[serde(skip)]
+    #[expect(dead_code, reason = "nobody reads what is skipped")]
     never: Undescribable,
     free: Undescribable,
     own: Box<Newtype>,

@@ -1,4 +1,5 @@
 //! The page for clients: each of its examples is what its schema and this crate say.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 

@@ -104,6 +104,7 @@ fn every_key_loads() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one golden")]
 fn mistakes_are_told_with_their_places_all_at_once() {
     check(
         r#"
