@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what commands are for")]
 
 pub mod dev;
+pub mod doctor;
 pub mod job;
 pub mod local;
 pub mod module;
