@@ -141,3 +141,11 @@ fn start_logging(usual: &str) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Whether arguments, without the program's name, are understood.
+#[cfg(test)]
+pub(crate) fn check_arguments<'a>(
+    arguments: impl Iterator<Item = &'a str>,
+) -> Result<(), clap::Error> {
+    Cli::try_parse_from(std::iter::once("cpe").chain(arguments)).map(drop)
+}

@@ -148,7 +148,17 @@ async fn who_may_not_is_told_what_is_refused() {
             ports.queues = Arc::new(Closed);
             ports.blobs = Arc::new(MemoryBlobs::default());
         },
-        expect![[r#""#]],
+        expect![[r#"
+            fail  credentials: from the environment, key AKID: ExpiredToken: no token
+            ok    endpoint: SWF at AWS, eu-west-1
+            warn  clock: 60 s away from the endpoint's: synchronise this machine's clock
+            warn  domain cpe: does not exist yet; at this endpoint `cpe run` makes it
+            fail  queue a-in of a: sqs:DeleteMessage is refused: AccessDenied: not you; deploy/ has the policies
+            fail  queue b-in of b: sqs:DeleteMessage is refused: AccessDenied: not you; deploy/ has the policies
+            fail  queue shared-out of a, b: sqs:SendMessage is refused: AccessDenied: not you; deploy/ has the policies
+            fail  bucket cpe-modules/: does not exist: `aws s3 mb s3://cpe-modules` makes it
+            fail  bucket cpe-modules/payloads/: does not exist: `aws s3 mb s3://cpe-modules` makes it
+        "#]],
     )
     .await;
 }
