@@ -53,6 +53,11 @@ enum Command {
     /// The pollers against AWS; all three if none is named.
     #[command(after_help = "Example:\n  cpe run --config cpe.yaml --decider --activity-poller")]
     Run(commands::run::Run),
+    /// Looks for whatever `cpe run` would miss, before anything starts.
+    #[command(
+        after_help = "Example:\n  cpe doctor --config cpe.yaml\n\nExit status: 1 if anything fails."
+    )]
+    Doctor(commands::doctor::Doctor),
     /// Starts and follows jobs.
     #[command(subcommand)]
     Job(commands::job::Job),
@@ -81,7 +86,7 @@ pub fn main() -> ExitCode {
     }
     // What these tell is printed; a log between the lines would only be in the way.
     let usual = match cli.command {
-        Command::Plan(_) => "warn,s3s=off",
+        Command::Plan(_) | Command::Doctor(_) => "warn,s3s=off",
         // s3s tells every refused request as an error, even that an object is not there.
         _ => "warn,cpe=info,s3s=off",
     };
@@ -111,6 +116,7 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
         Command::Dev(dev) => dev.run(&global).await,
         Command::Local(local) => local.run().await,
         Command::Run(run) => run.run(&global).await,
+        Command::Doctor(doctor) => doctor.run(&global).await,
         Command::Job(job) => job.run(&global).await,
         Command::Plan(plan) => plan.run(&global).await,
         Command::Module(module) => module.run(&global).await,
@@ -138,4 +144,12 @@ fn start_logging(usual: &str) -> anyhow::Result<()> {
         Ok(other) => anyhow::bail!("CPE_LOG_FORMAT: `{other}` is neither `text` nor `json`"),
     }
     Ok(())
+}
+
+/// Whether arguments, without the program's name, are understood.
+#[cfg(test)]
+pub(crate) fn check_arguments<'a>(
+    arguments: impl Iterator<Item = &'a str>,
+) -> Result<(), clap::Error> {
+    Cli::try_parse_from(std::iter::once("cpe").chain(arguments)).map(drop)
 }

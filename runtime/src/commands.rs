@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod dev;
+pub mod doctor;
 pub mod job;
 pub mod local;
 pub mod module;

@@ -23,7 +23,9 @@ pub use self::{
         Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, input_queue, one_client,
         output_queue,
     },
-    endpoints::{aws_ports, connect, local_ports, prepare, queue_url, register_domain},
+    endpoints::{
+        aws_ports, connect, connect_all, local_ports, prepare, queue_url, register_domain,
+    },
     fleet::{Fleet, Roles},
     plans::{load_plans, plan_files},
 };

@@ -6,3 +6,6 @@ pub mod cli;
 pub mod commands;
 pub mod compose;
 pub mod config;
+#[cfg(test)]
+mod deploy;
+pub mod metrics;

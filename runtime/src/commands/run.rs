@@ -1,11 +1,14 @@
 //! `cpe run`: the pollers, against AWS or any endpoint.
 
+use std::net::SocketAddr;
+
 use clap::Args;
 
 use super::{Failed, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, Fleet, Roles},
+    metrics::{self, Metrics},
 };
 
 #[derive(Debug, Args)]
@@ -19,6 +22,9 @@ pub struct Run {
     /// Run activities.
     #[arg(long)]
     activity_poller: bool,
+    /// Serve /healthz, /readyz and /metrics at this address; of a port alone, on 127.0.0.1.
+    #[arg(long, value_name = "ADDRESS", env = "CPE_METRICS", value_parser = metrics::address)]
+    metrics: Option<SocketAddr>,
 }
 
 impl Run {
@@ -37,7 +43,9 @@ impl Run {
             )));
         }
         let stop = stop_on_signal()?;
+        let (metrics, server) = self.open_metrics().await?.unzip();
         let ports = compose::connect(global).await?;
+        let ports = metrics.as_ref().map_or(ports.clone(), |metrics| metrics.meter(&ports));
         let clients = Clients::resolve(&config, &ports).await?;
         // An endpoint of one's own begins empty. On AWS a domain is the operator's to make, and a
         // slip in its name should not make another.
@@ -47,9 +55,23 @@ impl Run {
         let fleet = Fleet::start(&config, ports.clone(), plans, clients, roles).await?;
         reload::clients_on_hangup(global, &ports, &fleet, &stop)?;
         println!("cpe run: {roles} in the domain {}", config.domain);
+        if let Some(metrics) = &metrics {
+            metrics.follow(&fleet, stop.clone());
+        }
         fleet.run(stop).await;
+        // To the end, so that who looks sees it drain.
+        drop(server);
         println!("cpe run: drained");
         Ok(())
+    }
+
+    /// Before anything else: with the port taken, nothing has been touched.
+    async fn open_metrics(&self) -> anyhow::Result<Option<(Metrics, metrics::Server)>> {
+        let Some(address) = self.metrics else { return Ok(None) };
+        let metrics = Metrics::default();
+        let server = metrics::Server::start(address, metrics.clone()).await?;
+        println!("metrics at http://{}/metrics", server.address());
+        Ok(Some((metrics, server)))
     }
 
     /// All three if none is named.

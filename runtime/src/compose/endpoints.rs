@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use cpe_aws::{Aws, AwsConfig};
 use cpe_local::Local;
-use cpe_ports::{Error, QueueUrl, SystemClock};
+use cpe_ports::{Account, Error, QueueUrl, SystemClock};
 use cpe_swf::DomainName;
 use cpe_worker::Ports;
 
@@ -19,16 +19,27 @@ use crate::{cli::Global, config::Config};
 ///
 /// If region or credentials are missing. No service is asked yet.
 pub async fn connect(global: &Global) -> anyhow::Result<Ports> {
+    connect_all(global).await.map(|(ports, _)| ports)
+}
+
+/// The same, and the account behind them.
+///
+/// # Errors
+///
+/// As above.
+pub async fn connect_all(global: &Global) -> anyhow::Result<(Ports, Arc<dyn Account>)> {
     let config = AwsConfig {
         endpoint_url: global.endpoint_url.clone(),
         region: global.region.clone(),
         profile: global.profile.clone(),
     };
-    Ok(aws_ports(cpe_aws::connect(config).await?))
+    let aws = cpe_aws::connect(config).await?;
+    let account = Arc::clone(&aws.account);
+    Ok((aws_ports(aws), account))
 }
 
 pub fn aws_ports(aws: Aws) -> Ports {
-    let Aws { workflows, queues, blobs } = aws;
+    let Aws { workflows, queues, blobs, .. } = aws;
     Ports { workflows, queues, blobs, clock: Arc::new(SystemClock) }
 }
 

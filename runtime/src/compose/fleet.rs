@@ -162,6 +162,11 @@ impl Fleet {
         self.clients.clone()
     }
 
+    /// Where its activities run, if they do in this process.
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        self.activities.as_ref().map(|(_, sandbox, _)| sandbox)
+    }
+
     /// Polls until `stop`, then returns when everything in flight is answered.
     pub async fn run(self, stop: CancellationToken) {
         let Self { decider, input, activities, watch, .. } = self;

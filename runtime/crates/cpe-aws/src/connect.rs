@@ -8,9 +8,10 @@ use aws_config::{
 };
 use aws_smithy_http_client::{ConnectorBuilder, proxy::ProxyConfig, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use cpe_ports::{BlobStore, MessageQueue, WorkflowService};
+use cpe_ports::{Account, BlobStore, MessageQueue, WorkflowService};
 
 use crate::{
+    account::SdkAccount,
     credentials,
     endpoint::{Endpoint, Place},
     s3::S3,
@@ -34,6 +35,7 @@ pub struct Aws {
     pub workflows: Arc<dyn WorkflowService>,
     pub queues: Arc<dyn MessageQueue>,
     pub blobs: Arc<dyn BlobStore>,
+    pub account: Arc<dyn Account>,
 }
 
 /// What is missing before a first request can be made.
@@ -89,6 +91,7 @@ pub async fn connect(config: AwsConfig) -> Result<Aws, ConnectError> {
         workflows: Arc::new(workflows(&sdk, swf.as_ref())),
         queues: Arc::new(queues(&sdk, sqs.as_ref())),
         blobs: Arc::new(blobs(&sdk, s3.as_ref())),
+        account: Arc::new(account(&sdk, swf.as_ref())),
     })
 }
 
@@ -142,6 +145,25 @@ pub(crate) fn blobs(sdk: &SdkConfig, endpoint: Option<&Endpoint>) -> S3 {
         transfers: aws_sdk_s3::Client::from_conf(transfers.build()),
         region: sdk.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
         place: place("S3", sdk, endpoint),
+    }
+}
+
+pub(crate) fn account(sdk: &SdkConfig, endpoint: Option<&Endpoint>) -> SdkAccount {
+    let (timeout, retry) = (within(CALL), RetryConfig::disabled());
+    let mut swf = aws_sdk_swf::config::Builder::from(sdk)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeout.clone())
+        .retry_config(retry.clone());
+    swf.set_endpoint_url(endpoint.map(|endpoint| endpoint.url.clone()));
+    let sts = endpoint.is_none().then(|| {
+        let sts = aws_sdk_sts::config::Builder::from(sdk).timeout_config(timeout);
+        aws_sdk_sts::Client::from_conf(sts.retry_config(retry).build())
+    });
+    SdkAccount {
+        credentials: sdk.credentials_provider(),
+        sts,
+        swf: aws_sdk_swf::Client::from_conf(swf.build()),
+        place: place("SWF", sdk, endpoint),
     }
 }
 

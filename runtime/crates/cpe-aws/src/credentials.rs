@@ -26,7 +26,7 @@ use crate::{AwsConfig, ConnectError};
 /// most of it.
 const SEARCH: Duration = Duration::from_secs(20);
 const LOCAL_REGION: &str = "us-east-1";
-const LOCAL_KEY: &str = "local";
+pub(crate) const LOCAL_KEY: &str = "local";
 
 /// What profile and environment say. Asks nothing of the network: the metadata service, which
 /// makes every other machine wait, has its turn in [`complete`], and so have credentials, whose

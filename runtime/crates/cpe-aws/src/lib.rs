@@ -7,6 +7,7 @@
 //! Since the SDK is here, so is the suite that judges the embedded endpoint by it:
 //! `tests/embedded`.
 
+mod account;
 mod connect;
 mod credentials;
 mod endpoint;

@@ -4,6 +4,7 @@
 //! What implements them (AWS, the embedded engine, the fakes under [`testing`]) is not known here,
 //! and must not be.
 
+mod account;
 mod blobs;
 mod checksum;
 mod clock;
@@ -14,6 +15,7 @@ pub mod testing;
 mod workflow;
 
 pub use self::{
+    account::{Account, Caller},
     blobs::{
         BlobStore, ByteRange, ByteStream, CompletedPart, GetObject, ListObjects, ListPage,
         ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,

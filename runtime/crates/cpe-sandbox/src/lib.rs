@@ -40,6 +40,7 @@ pub use self::{
     invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext},
     journal::UploadJournal,
     link::{Module, WORLD, WeakModule},
+    loading::LoadCounts,
     sandbox::{Sandbox, SandboxConfig},
     secrets::Secret,
 };

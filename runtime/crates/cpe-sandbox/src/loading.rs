@@ -6,8 +6,11 @@
 use std::{
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, OnceLock},
-    time::Instant,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -27,6 +30,26 @@ pub(crate) fn default_compilations() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get).saturating_sub(1).max(1)
 }
 
+/// How modules came to be, since the sandbox was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadCounts {
+    /// Machine code that was found in the cache.
+    pub cached: u64,
+    pub compiled: u64,
+    /// Components that could not be compiled.
+    pub failed: u64,
+    /// What all compilations took together, also those that failed.
+    pub compiling: Duration,
+}
+
+#[derive(Default)]
+struct Counters {
+    cached: AtomicU64,
+    compiled: AtomicU64,
+    failed: AtomicU64,
+    micros: AtomicU64,
+}
+
 /// Makes modules.
 pub(crate) struct Loader {
     host: Host,
@@ -35,6 +58,7 @@ pub(crate) struct Loader {
     cache: Option<CompileCache>,
     compiler: Compiler,
     compilations: Semaphore,
+    counters: Counters,
 }
 
 impl Loader {
@@ -47,6 +71,7 @@ impl Loader {
             cache,
             compiler: config.compiler.clone(),
             compilations: Semaphore::new(config.max_compilations.clamp(1, Semaphore::MAX_PERMITS)),
+            counters: Counters::default(),
         })
     }
 
@@ -98,7 +123,9 @@ impl Loader {
         info!(module = name, bytes = bytes.len(), "Compiling");
         let start = Instant::now();
         let scratch = self.cache.as_ref().map(CompileCache::folder);
-        let code = self.compiler.compile(name, bytes, scratch).await?;
+        let compiled = self.compiler.compile(name, bytes, scratch).await;
+        self.count(start.elapsed(), compiled.is_ok());
+        let code = compiled?;
         info!(module = name, took = ?start.elapsed(), code = code.len(), "Compiled");
         let this = Arc::clone(self);
         blocking(move || {
@@ -111,7 +138,26 @@ impl Loader {
     }
 
     fn kept(&self, entry: &EntryName) -> Option<Vec<u8>> {
-        self.cache.as_ref()?.get(entry)
+        let code = self.cache.as_ref()?.get(entry)?;
+        self.counters.cached.fetch_add(1, Ordering::Relaxed);
+        Some(code)
+    }
+
+    fn count(&self, took: Duration, compiled: bool) {
+        let Counters { compiled: good, failed, micros, .. } = &self.counters;
+        if compiled { good } else { failed }.fetch_add(1, Ordering::Relaxed);
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        micros.fetch_add(took, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counts(&self) -> LoadCounts {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LoadCounts {
+            cached: of(&self.counters.cached),
+            compiled: of(&self.counters.compiled),
+            failed: of(&self.counters.failed),
+            compiling: Duration::from_micros(of(&self.counters.micros)),
+        }
     }
 
     fn link(&self, name: &str, digest: Digest, code: &[u8]) -> Result<Module, SandboxError> {

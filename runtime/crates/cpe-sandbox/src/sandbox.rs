@@ -17,7 +17,8 @@ use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Compiler, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError, UploadJournal,
+    Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module, SandboxError,
+    UploadJournal,
     egress::{Connector, SystemResolver},
     error::cut,
     file_kind, host,
@@ -100,6 +101,11 @@ impl Sandbox {
             connector: Arc::new(Connector::new(Arc::new(SystemResolver))),
             config,
         })))
+    }
+
+    /// How the modules of this sandbox came to be.
+    pub fn load_counts(&self) -> LoadCounts {
+        self.0.loader.counts()
     }
 
     /// Makes a component ready to run: checks, compiles (or finds in the cache) and links it.
