@@ -1,4 +1,5 @@
-# A command that no input poller gets done in five attempts is set aside by SQS.
+# CPE sets aside by itself what it cannot read. SQS does so only after many attempts, because a job
+# that waits for its client's quota is received again and again.
 resource "aws_sqs_queue" "input" {
   for_each                   = var.clients
   name                       = "${var.prefix}${each.key}-in"
@@ -8,7 +9,7 @@ resource "aws_sqs_queue" "input" {
   sqs_managed_sse_enabled    = true
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead[each.key].arn
-    maxReceiveCount     = 5
+    maxReceiveCount     = 200
   })
 }
 

@@ -122,7 +122,9 @@ fn actions(call: &str) -> Vec<String> {
         "queues.delete" | "queues.delete_batch" => &["sqs:DeleteMessage"],
         "queues.change_visibility" => &["sqs:ChangeMessageVisibility"],
         // Without the permission to list, S3 does not tell an object that is not there.
-        "blobs.head" | "blobs.get" | "blobs.get_matching" => &["s3:GetObject", "s3:ListBucket"],
+        "blobs.head" | "blobs.get" | "blobs.get_matching" | "blobs.get_unless" => {
+            &["s3:GetObject", "s3:ListBucket"]
+        }
         "result.get" => &["s3:GetObject"],
         "blobs.put" | "blobs.create_upload" | "blobs.upload_part" | "blobs.complete_upload" => {
             &["s3:PutObject"]

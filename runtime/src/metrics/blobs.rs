@@ -48,6 +48,10 @@ impl BlobStore for Metered {
         self.look(self.inner.get(at, range).await)
     }
 
+    async fn get_unless(&self, at: &ObjectAddress, tag: &str) -> Result<Option<GetObject>, Error> {
+        self.look(self.inner.get_unless(at, tag).await)
+    }
+
     async fn get_matching(
         &self,
         at: &ObjectAddress,
