@@ -94,10 +94,14 @@ const ROLES: [Role; 6] = [
     },
     Role {
         policies: &["module-pusher"],
-        sources: &["/runtime/crates/cpe-modules/src", "/runtime/src/commands/module.rs"],
+        sources: &[
+            "/runtime/crates/cpe-modules/src",
+            "/runtime/src/commands/module.rs",
+            "/runtime/src/commands/module",
+        ],
         also: &[],
-        // The bucket is there before modules are.
-        not: &["s3:CreateBucket"],
+        // The bucket is there before modules are, and only workers hear of new ones by a queue.
+        not: &["s3:CreateBucket", "sqs:ReceiveMessage", "sqs:DeleteMessage"],
     },
     Role {
         policies: &["operator"],
