@@ -6,6 +6,7 @@ locals {
     prefix          = var.prefix
     modules_bucket  = var.modules_bucket
     payloads_bucket = var.payloads_bucket
+    payloads_prefix = var.payloads_prefix
   }
 }
 

@@ -31,6 +31,12 @@ variable "payloads_bucket" {
   type        = string
 }
 
+variable "payloads_prefix" {
+  description = "`payloads.prefix` of cpe.yaml: a client reads what stands under it and its own name."
+  type        = string
+  default     = "payloads/"
+}
+
 variable "payload_days" {
   description = "How long texts that SWF does not take are kept: longer than a job runs and its history is kept."
   type        = number

@@ -162,6 +162,28 @@ fn port_calls() -> BTreeSet<String> {
     calls
 }
 
+/// The kinds of decisions that are made. SWF asks for permission for each of them as for a call,
+/// and answers `OPERATION_NOT_PERMITTED` in the history where there is none.
+///
+/// Source: "Using IAM to manage access to SWF resources" in the developer guide.
+fn decisions() -> BTreeSet<String> {
+    let read = |file: &Path| std::fs::read_to_string(file).unwrap();
+    let kinds = read(&workspace().join("runtime/crates/cpe-swf/src/decision.rs"));
+    let kinds = kinds.lines().filter(|line| line.ends_with("DecisionAttributes\","));
+    let kinds: Vec<_> = kinds.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
+    let mut made = BTreeSet::new();
+    for source in ["cpe-plan/src/decide.rs", "cpe-plan/src/decide", "cpe-worker/src/decider.rs"] {
+        let path = workspace().join("runtime/crates").join(source);
+        for file in files(&path).iter().filter(|file| !is_test(file)) {
+            let code = read(file);
+            let made_here = kinds.iter().filter(|kind| code.contains(&format!("{kind} {{")));
+            made.extend(made_here.map(|kind| format!("swf:{kind}")));
+        }
+    }
+    made
+}
+
 fn files(at: &Path) -> Vec<PathBuf> {
     if at.is_file() {
         return vec![at.to_owned()];
@@ -240,6 +262,9 @@ fn each_role_may_do_what_it_calls_and_nothing_else() {
                 needed.entry(action).or_default().push(call);
             }
         }
+        if role.policies.contains(&"decider") {
+            needed.extend(decisions().into_iter().map(|kind| (kind, vec!["a decision"])));
+        }
         let permitted: BTreeSet<_> =
             role.policies.iter().flat_map(|name| permitted(name)).collect();
         let missing: Vec<_> =
@@ -249,6 +274,14 @@ fn each_role_may_do_what_it_calls_and_nothing_else() {
         assert!(missing.is_empty(), "{:?} lack {missing:?}", role.policies);
         assert!(idle.is_empty(), "{:?} permit {idle:?}, which nobody calls", role.policies);
     }
+}
+
+#[test]
+fn a_client_reads_its_own_payloads_only() {
+    let text = deployed("iam/client.json");
+    let own = "arn:aws:s3:::${payloads_bucket}/${payloads_prefix}${client}/*";
+    let objects = text.lines().filter(|line| line.contains("arn:aws:s3:")).map(str::trim);
+    assert_eq!(objects.collect::<Vec<_>>(), [format!("\"Resource\": \"{own}\"")]);
 }
 
 #[test]
