@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cpe_sandbox::{ChildCompiler, CompileLimits, Compiler, Sandbox, SandboxConfig, SandboxError};
 use cpe_tests::{activity, cpe_program};
+use wasm_encoder::{
+    CodeSection, Component, Function, FunctionSection, Module, ModuleSection, TypeSection, ValType,
+};
 
 fn sandbox(limits: CompileLimits) -> Sandbox {
     let compiler = Compiler::Child(ChildCompiler {
@@ -21,39 +24,20 @@ fn sandbox(limits: CompileLimits) -> Sandbox {
 fn explosive(instructions: usize) -> Bytes {
     // `local.get 0; i32.const 1; i32.add; local.set 0`, again and again: one chain of values.
     let chain = [0x20, 0x00, 0x41, 0x01, 0x6a, 0x21, 0x00];
-    let mut body = vec![0x00];
-    body.extend(chain.repeat(instructions / 4));
-    body.extend([0x20, 0x00, 0x0b]);
-    let mut code = vec![0x01];
-    code.extend(leb(body.len()));
-    code.extend(body);
-    let mut module = b"\0asm\x01\0\0\0".to_vec();
-    module.extend(section(1, &[0x01, 0x60, 0x01, 0x7f, 0x01, 0x7f]));
-    module.extend(section(3, &[0x01, 0x00]));
-    module.extend(section(10, &code));
-    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
-    component.extend(section(1, &module));
-    component.into()
-}
-
-fn section(id: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut section = vec![id];
-    section.extend(leb(bytes.len()));
-    section.extend_from_slice(bytes);
-    section
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (number & 0x7f) as u8;
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
+    let mut function = Function::new([]);
+    function.raw(chain.repeat(instructions / 4));
+    function.raw([0x20, 0x00, 0x0b]);
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I32], [ValType::I32]);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut code = CodeSection::new();
+    code.function(&function);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    let mut component = Component::new();
+    component.section(&ModuleSection(&module));
+    component.finish().into()
 }
 
 async fn refused(limits: CompileLimits, component: Bytes) -> SandboxError {

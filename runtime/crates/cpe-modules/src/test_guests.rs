@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cpe_sandbox::{Sandbox, SandboxConfig};
+use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -28,27 +29,9 @@ pub(crate) fn activity(version: u32) -> Bytes {
 /// The same, with that text for its description.
 pub(crate) fn described(version: u32, description: &str) -> Bytes {
     let mut bytes = activity(version).to_vec();
-    let (name, data) = (crate::description::SECTION.as_bytes(), description.as_bytes());
-    let mut body = leb(name.len());
-    body.extend_from_slice(name);
-    body.extend_from_slice(data);
-    bytes.push(0);
-    bytes.extend(leb(body.len()));
-    bytes.extend(body);
+    let (name, data) = (crate::description::SECTION.into(), description.as_bytes().into());
+    CustomSection { name, data }.append_to_component(&mut bytes);
     bytes.into()
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (number & 0x7f) as u8;
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
 }
 
 /// A pair of keys: the secret one as PEM.

@@ -30,10 +30,7 @@ mod history;
 mod narrator;
 mod sweeper;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cpe_plan::{Plan, next_decisions};
 use cpe_ports::{Error, ErrorKind};
@@ -119,18 +116,15 @@ impl Decider {
         let last = follow.state.last_event();
         let wanted =
             |event: &HistoryEvent| event.event_id > last && !is_of_decision(&event.attributes);
-        match self.worker.payloads.follow_all(workflow_id, &mut events, wanted).await {
-            Ok(()) => {}
-            Err(PayloadError::Unreachable { source, .. }) => return Err(source),
-            Err(error) => {
-                let base = events.first().and_then(sequence::base_of_start);
-                return self.give_up(task, base.unwrap_or(follow.base), error).await;
-            }
+        let followed = self.worker.payloads.follow_all(workflow_id, &mut events, wanted);
+        if let Err(error) = followed.await {
+            let base = events.first().and_then(sequence::base_of_start);
+            return self.without_texts(task, base.unwrap_or(follow.base), error).await;
         }
         let facts = follow.apply(&events).await;
-        if let Some(weight) = follow.excess() {
-            let error = format!("its inputs and results take some {} MiB of memory", weight >> 20);
-            return self.give_up(task, follow.base, error).await;
+        if follow.is_too_heavy() {
+            let error = PayloadError::TooMuch { workflow_id: workflow_id.clone() };
+            return self.without_texts(task, follow.base, error).await;
         }
         let mut decisions = next_decisions(&plan, &follow.state);
         if let Some(watch) = &self.watch {
@@ -141,10 +135,9 @@ impl Decider {
         self.tag_children(&task, &mut decisions);
         let told = narrator::of_decisions(&decisions, task.started_event_id, self.now());
         // Before anybody hears of it, so that whoever follows a reference finds the text.
-        match self.worker.payloads.shorten_all(workflow_id, &mut decisions).await {
-            Ok(()) => {}
-            Err(PayloadError::Unreachable { source, .. }) => return Err(source),
-            Err(error) => return self.give_up(task, follow.base, error).await,
+        let shortened = self.worker.payloads.shorten_all(workflow_id, &mut decisions);
+        if let Err(error) = shortened.await {
+            return self.without_texts(task, follow.base, error).await;
         }
         self.tell(&task, follow.base, facts.into_iter().chain(told)).await?;
 
@@ -303,16 +296,20 @@ impl Decider {
         self.fail(task, base, ("cpe.plan.unknown", &details)).await
     }
 
-    /// Fails an execution whose texts this and any other decider cannot have.
-    async fn give_up(
+    /// Leaves a decision task whose texts cannot be reached now to its timeout; fails an execution
+    /// whose texts nobody can have.
+    async fn without_texts(
         &self,
         task: DecisionTask,
         base: i64,
-        why: impl fmt::Display,
+        error: PayloadError,
     ) -> Result<(), Error> {
+        if let PayloadError::Unreachable { source, .. } = error {
+            return Err(source);
+        }
         let execution = task.workflow_execution.workflow_id.to_string();
-        error!(execution, "The execution fails: {why}");
-        self.fail(task, base, ("cpe.payload.lost", &why.to_string())).await
+        error!(execution, "The execution fails: {error}");
+        self.fail(task, base, (error.reason(), &error.to_string())).await
     }
 
     /// Fails an execution, whatever its plan is.

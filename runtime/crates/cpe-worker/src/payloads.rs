@@ -50,7 +50,7 @@ pub enum PayloadError {
     #[error("the text that `{reference}` stands for is lost: {why}")]
     Lost { reference: PayloadRef, why: String },
     /// There is more of them than one process can have in memory for one execution.
-    #[error("the texts of {workflow_id} are too much: more than {MAX_TOGETHER} bytes together")]
+    #[error("the texts of {workflow_id} are more together than the {MAX_TOGETHER} bytes allowed")]
     TooMuch { workflow_id: WorkflowId },
     /// It may be later.
     #[error("the texts of {workflow_id} cannot be reached")]
@@ -62,6 +62,15 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
+    /// The stable code that an activity task, or an execution, fails with.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Lost { .. } => "cpe.payload.lost",
+            Self::TooMuch { .. } => "cpe.payload.too-much",
+            Self::Unreachable { .. } => "cpe.payload.unreachable",
+        }
+    }
+
     /// As the rest of the ports tell errors.
     pub(crate) fn into_error(self) -> Error {
         match self {

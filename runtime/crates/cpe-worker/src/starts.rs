@@ -9,13 +9,10 @@ use std::{
 
 use cpe_modules::LockId;
 use cpe_ports::{Error, ErrorKind};
-use cpe_swf::{
-    EventAttributes, HistoryEvent, RunId, Timestamp, WorkflowExecution,
-    api::GetWorkflowExecutionHistoryRequest,
-};
+use cpe_swf::{EventAttributes, HistoryEvent, RunId, Timestamp, WorkflowExecution};
 use lru::LruCache;
 
-use crate::{Worker, backoff::retrying};
+use crate::{Worker, executions};
 
 /// What the tag of an execution begins with that tells which versions of modules it began with.
 /// `cpe_plan` hands it down to children.
@@ -72,18 +69,9 @@ pub(crate) async fn start_of(
     if let Some(start) = worker.starts.lock().get(&execution.run_id) {
         return Ok(start.clone());
     }
-    let request = GetWorkflowExecutionHistoryRequest {
-        domain: worker.domain.clone(),
-        execution: execution.clone(),
-        next_page_token: None,
-        maximum_page_size: Some(1),
-        reverse_order: false,
-    };
-    let workflows = &worker.ports.workflows;
-    let read = || workflows.get_workflow_execution_history(request.clone());
-    let history = retrying(worker.backoff, PATIENCE, read).await?;
-    let first = history.events.first();
-    first
+    executions::first_event(worker, execution, PATIENCE)
+        .await?
+        .as_ref()
         .and_then(|first| worker.starts.keep_event(&execution.run_id, first))
         .ok_or_else(|| Error::new(ErrorKind::Broken, "the history does not begin with a start"))
 }

@@ -59,15 +59,8 @@ impl Answer {
 
     /// A text that the activity task refers to is not there, or this answer's cannot be put.
     pub(super) fn without_text(error: &PayloadError) -> Self {
-        let details = error_chain(error);
-        match error {
-            PayloadError::Unreachable { .. } => {
-                Self::failed("cpe.payload.unreachable", &details, true)
-            }
-            PayloadError::Lost { .. } | PayloadError::TooMuch { .. } => {
-                Self::failed("cpe.payload.lost", &details, false)
-            }
-        }
+        let later = matches!(error, PayloadError::Unreachable { .. });
+        Self::failed(error.reason(), &error_chain(error), later)
     }
 
     /// The same answer as SWF takes it: what is too long is put elsewhere.

@@ -2,12 +2,12 @@
 //! not tell: it is read from the history, and only where it is needed.
 
 use cpe_plan::{Grants, RunState};
-use cpe_ports::{Error, ErrorKind};
-use cpe_swf::{WorkflowExecution, api::GetWorkflowExecutionHistoryRequest};
+use cpe_ports::Error;
+use cpe_swf::WorkflowExecution;
 use serde_json::Value;
 
 use super::answer::Answer;
-use crate::{Binding, Worker, backoff::retrying};
+use crate::{Binding, PayloadError, Worker, executions};
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
@@ -35,24 +35,12 @@ async fn job_input(
     binding: &Binding,
     execution: &WorkflowExecution,
 ) -> Result<Value, Error> {
-    let request = GetWorkflowExecutionHistoryRequest {
-        domain: worker.domain.clone(),
-        execution: execution.clone(),
-        next_page_token: None,
-        maximum_page_size: Some(1),
-        reverse_order: false,
-    };
-    let workflows = &worker.ports.workflows;
-    let read = || workflows.get_workflow_execution_history(request.clone());
-    let mut history = retrying(worker.backoff, PATIENCE, read).await?;
-    history.events.truncate(1);
-    let payloads = &worker.payloads;
-    payloads
-        .follow_all(&execution.workflow_id, &mut history.events, |_| true)
-        .await
-        .map_err(|error| Error::new(ErrorKind::Broken, error.to_string()))?;
+    let first = executions::first_event(worker, execution, PATIENCE).await?;
+    let mut events = Vec::from_iter(first);
+    let followed = worker.payloads.follow_all(&execution.workflow_id, &mut events, |_| true);
+    followed.await.map_err(PayloadError::into_error)?;
     let mut state = RunState::of_execution(execution.clone());
-    for event in &history.events {
+    for event in &events {
         state.apply(&binding.plan, event);
     }
     Ok(state.input())
@@ -63,6 +51,7 @@ mod tests {
     use std::sync::Arc;
 
     use cpe_plan::Plan;
+    use cpe_ports::ErrorKind;
     use cpe_swf::ActivityType;
     use serde_json::json;
 

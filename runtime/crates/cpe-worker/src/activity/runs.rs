@@ -8,12 +8,12 @@ use std::{
 };
 
 use cpe_ports::Error;
-use cpe_swf::{ActivityType, RunId, WorkflowExecution, api::GetWorkflowExecutionHistoryRequest};
+use cpe_swf::{ActivityType, RunId, WorkflowExecution};
 use lru::LruCache;
 use tokio::{sync::OnceCell, time::Instant};
 use tracing::warn;
 
-use crate::{Plans, Worker, backoff::retrying, sequence};
+use crate::{Plans, Worker, executions, sequence};
 
 const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("is not zero");
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -84,17 +84,8 @@ fn may_be_continued(plans: &Plans, activity: &ActivityType) -> bool {
 }
 
 async fn read_base(worker: &Worker, execution: &WorkflowExecution) -> Result<i64, Error> {
-    let request = GetWorkflowExecutionHistoryRequest {
-        domain: worker.domain.clone(),
-        execution: execution.clone(),
-        next_page_token: None,
-        maximum_page_size: Some(1),
-        reverse_order: false,
-    };
-    let workflows = &worker.ports.workflows;
-    let read = || workflows.get_workflow_execution_history(request.clone());
-    let history = retrying(worker.backoff, PATIENCE, read).await?;
-    Ok(history.events.first().and_then(sequence::base_of_start).unwrap_or_default())
+    let first = executions::first_event(worker, execution, PATIENCE).await?;
+    Ok(first.as_ref().and_then(sequence::base_of_start).unwrap_or_default())
 }
 
 #[cfg(test)]

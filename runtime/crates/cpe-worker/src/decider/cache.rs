@@ -41,9 +41,9 @@ impl Follow {
         Self { plan, state, narrator: Narrator::default(), base: 0, weight }
     }
 
-    /// What of its texts is more than one run may have, if they are.
-    pub(super) fn excess(&self) -> Option<usize> {
-        (self.weight > MAX_RUN_WEIGHT).then_some(self.weight)
+    /// Whether its texts are more than one run may have.
+    pub(super) fn is_too_heavy(&self) -> bool {
+        self.weight > MAX_RUN_WEIGHT
     }
 
     /// What it is followed by.

@@ -87,6 +87,56 @@ async fn an_execution_whose_input_is_lost_fails() {
     "#]]).await;
 }
 
+#[tokio::test]
+async fn an_execution_with_more_text_than_a_process_can_have_fails() {
+    let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(cpe_swf::MAX_PAYLOAD_CHARS));
+    let world = World::new();
+    let payloads = &world.decider.worker.payloads;
+    let reference = payloads.shorten(&"c.j".into(), long).await.unwrap();
+    let mut text = format!("start {reference}\ndecision\ndeciding 2\n");
+    // As if each were another text: what counts is what they are together.
+    for _ in 0..32 {
+        text += &format!("completed 0 {reference}\n");
+    }
+    text += "decision\ndeciding 36";
+    world.decider.handle(task(&history(&text), 0)).await;
+    expect![[r#"
+        JOB_FAILED #39 r:end {"reason":"cpe.payload.too-much","details":{"details":"the texts of c.j are more together than the 134217728 bytes allowed"}}
+        RespondDecisionTaskCompleted FailWorkflowExecution cpe.payload.too-much {"details":"the texts of c.j are more together than the 134217728 bytes allowed"}
+    "#]].assert_eq(&world.text());
+}
+
+#[tokio::test]
+async fn a_child_is_tagged_with_its_plan_and_its_client() {
+    let world = World::new();
+    let start = |name: &str| {
+        Decision::from(cpe_swf::decision::StartChildWorkflowExecution {
+            workflow_type: WorkflowType::new(name, "1"),
+            workflow_id: "c.j.S".into(),
+            control: None,
+            input: None,
+            execution_start_to_close_timeout: None,
+            task_list: None,
+            task_priority: None,
+            task_start_to_close_timeout: None,
+            child_policy: None,
+            tag_list: vec!["modules:x".to_owned()],
+            lambda_role: None,
+        })
+    };
+    let mut decisions = [start("Two"), start("Unknown")];
+    world.decider.tag_children(&task(&history("start 1"), 0), &mut decisions);
+    let tags = decisions.iter().map(|decision| match decision {
+        Decision::StartChildWorkflowExecution(child) => child.tag_list.join(" "),
+        other => panic!("{other:?}"),
+    });
+    let digest = crate::testing::plan().digest().to_owned();
+    assert_eq!(
+        tags.collect::<Vec<_>>(),
+        [format!("modules:x client:c plan:sha256:{digest}"), "modules:x client:c".to_owned()]
+    );
+}
+
 struct World {
     workflows: ScriptedWorkflows,
     queues: ScriptedQueues,
