@@ -16,6 +16,7 @@ mod crashes;
 mod failures;
 mod grants;
 mod modules;
+mod operations;
 mod payloads;
 mod plan_test;
 mod plans;

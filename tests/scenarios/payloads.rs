@@ -5,8 +5,11 @@ use std::{fmt::Write, time::Duration};
 
 use cpe::compose;
 use cpe_ports::ErrorKind;
-use cpe_swf::{WorkflowId, api::SignalWorkflowExecutionRequest};
-use cpe_tests::{Client, Options, Wire, World};
+use cpe_swf::{
+    WorkflowExecution, WorkflowId,
+    api::{GetWorkflowExecutionHistoryRequest, SignalWorkflowExecutionRequest},
+};
+use cpe_tests::{Client, Options, Program, Wire, World};
 use expect_test::expect;
 use serde_json::{Value, json};
 
@@ -98,6 +101,31 @@ async fn approve(world: &World, input: Value) {
     }
 }
 
+/// Holds the job's history against its plan, as an operator does; how that ended.
+async fn replay(world: &World, run_id: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let execution =
+        WorkflowExecution { workflow_id: "tester.long".into(), run_id: run_id.to_owned().into() };
+    let request = GetWorkflowExecutionHistoryRequest {
+        domain: world.config.domain.as_str().into(),
+        execution,
+        next_page_token: None,
+        maximum_page_size: None,
+        reverse_order: false,
+    };
+    let history = world.ports.workflows.get_workflow_execution_history(request).await.unwrap();
+    let events = json!({"events": history.events});
+    std::fs::write(folder.path().join("history.json"), events.to_string()).unwrap();
+    std::fs::write(folder.path().join("plan.yaml"), PLAN).unwrap();
+    let arguments = ["plan", "replay", "plan.yaml", "history.json", "--endpoint-url", &world.url];
+    let (status, _, said) = Program::run(folder.path(), &arguments, &[]).await;
+    assert!(status == 2 && said.contains("--workflow-id"), "{said}");
+    let ids = ["--workflow-id", "tester.long", "--run-id", run_id];
+    let arguments = [&arguments[..], &ids].concat();
+    let (status, printed, said) = Program::run(folder.path(), &arguments, &[]).await;
+    assert!(status == 0 && printed.contains("as they were decided"), "{printed}{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_texts_go_through_a_whole_job() {
     check(
@@ -108,6 +136,8 @@ async fn long_texts_go_through_a_whole_job() {
             client.start("long", ("Long", "1"), json!({"parts": parts})).await;
             let approval = approve(world, json!({"by": "x".repeat(50_000)}));
             let (events, ()) = tokio::join!(client.events_of("long"), approval);
+            let run_id = events[1].pointer("/data/workflow/runId").and_then(Value::as_str).unwrap();
+            replay(world, run_id).await;
             let mut text = String::new();
             for event in &events {
                 let kind = event["type"].as_str().unwrap();

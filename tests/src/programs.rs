@@ -88,10 +88,19 @@ impl Program {
         self.child.kill().await.unwrap();
     }
 
+    /// SIGHUP.
+    pub async fn hang_up(&self) {
+        self.signal("-HUP").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+    }
+
     /// SIGTERM; whether it then ended well.
     pub async fn terminate(mut self) -> bool {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+        self.signal("-TERM").await;
         // What it still prints must not fill the pipe.
         while let Ok(Some(_)) = self.lines.next_line().await {}
         self.child.wait().await.unwrap().success()

@@ -98,6 +98,8 @@ impl Options {
 pub struct World {
     pub ports: Ports,
     pub config: Config,
+    /// Where the endpoint listens, whatever wire the pollers use.
+    pub url: String,
     local: Local,
     stop_pollers: CancellationToken,
     stop_server: CancellationToken,
@@ -118,7 +120,7 @@ impl World {
         .await
         .unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let stop_server = CancellationToken::new();
         let server = tokio::spawn({
             let (local, stop) = (local.clone(), stop_server.clone());
@@ -127,7 +129,7 @@ impl World {
         let ports = match options.wire {
             Wire::Direct => compose::local_ports(&local),
             Wire::Sdk => {
-                let endpoint_url = Some(format!("http://{address}"));
+                let endpoint_url = Some(url.clone());
                 let config = AwsConfig { endpoint_url, ..AwsConfig::default() };
                 compose::aws_ports(cpe_aws::connect(config).await.unwrap())
             }
@@ -145,7 +147,7 @@ impl World {
         let fleet = Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
         let stop_pollers = CancellationToken::new();
         let pollers = tokio::spawn(fleet.run(stop_pollers.clone()));
-        Self { ports, config, local, stop_pollers, stop_server, pollers, server, _data: data }
+        Self { ports, config, url, local, stop_pollers, stop_server, pollers, server, _data: data }
     }
 
     /// The client `tester`.
