@@ -164,6 +164,12 @@ impl Ticker {
         }
         Ticking(self)
     }
+
+    /// Whether it waits for a guest to come.
+    #[cfg(test)]
+    pub(crate) fn rests(&self) -> bool {
+        self.shared.parked.load(Ordering::SeqCst)
+    }
 }
 
 impl Shared {

@@ -67,6 +67,11 @@ impl Module {
         self.0.ticker.tick()
     }
 
+    #[cfg(test)]
+    pub(crate) fn clock_rests(&self) -> bool {
+        self.0.ticker.rests()
+    }
+
     pub(crate) fn pre(&self) -> &Pre {
         &self.0.pre
     }

@@ -365,7 +365,8 @@ async fn a_busy_guest_is_interrupted_also_after_a_long_pause() {
     scene.limits.cpu = Duration::from_millis(20);
     for _ in 0..2 {
         scene.check("l", expect!["cpe.limit.cpu: the activity used up its 20ms of CPU time"]).await;
-        // The clock of the epochs stops meanwhile.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        while !scene.module.clock_rests() {
+            tokio::task::yield_now().await;
+        }
     }
 }
