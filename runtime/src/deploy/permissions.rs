@@ -71,6 +71,7 @@ const ROLES: [Role; 6] = [
             "teller.rs",
             "archive.rs",
             "payloads.rs",
+            "starts.rs",
             "/runtime/src/compose/fleet.rs",
             "/runtime/crates/cpe-sandbox/src",
             "/runtime/crates/cpe-modules/src",

@@ -1,8 +1,6 @@
 //! Finding executions in SWF: its lists are throttled and a little behind, so they are asked only
 //! where nothing else will do.
 
-use std::time::Duration;
-
 use cpe_ports::Error;
 use cpe_swf::{
     CloseStatus, HistoryEvent, Timestamp, WorkflowExecution, WorkflowId,
@@ -13,7 +11,7 @@ use cpe_swf::{
     },
 };
 
-use crate::{Worker, backoff::retrying};
+use crate::Worker;
 
 /// 25,000 events in pages of a thousand; a little more for services with smaller ones.
 const MAX_PAGES: usize = 250;
@@ -91,21 +89,6 @@ pub(crate) async fn find(
     Ok(found.into_iter().max_by_key(|info| info.start_timestamp))
 }
 
-/// The event that a run's history begins with, and again while that may help.
-pub(crate) async fn first_event(
-    worker: &Worker,
-    execution: &WorkflowExecution,
-    patience: Duration,
-) -> Result<Option<HistoryEvent>, Error> {
-    let request = GetWorkflowExecutionHistoryRequest {
-        maximum_page_size: Some(1),
-        ..history_of(worker, execution, None)
-    };
-    let read = || worker.ports.workflows.get_workflow_execution_history(request.clone());
-    let history = retrying(worker.backoff, patience, read).await?;
-    Ok(history.events.into_iter().next())
-}
-
 /// The last event of a run's history. A text that SWF does not take stands for itself as clients
 /// are told of it: by its object.
 pub(crate) async fn last_event(
@@ -143,7 +126,7 @@ pub(crate) async fn history(
     Ok(events)
 }
 
-fn history_of(
+pub(crate) fn history_of(
     worker: &Worker,
     execution: &WorkflowExecution,
     next_page_token: Option<String>,

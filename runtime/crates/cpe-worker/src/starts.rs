@@ -9,10 +9,13 @@ use std::{
 
 use cpe_modules::LockId;
 use cpe_ports::{Error, ErrorKind};
-use cpe_swf::{EventAttributes, HistoryEvent, RunId, Timestamp, WorkflowExecution};
+use cpe_swf::{
+    EventAttributes, HistoryEvent, RunId, Timestamp, WorkflowExecution,
+    api::GetWorkflowExecutionHistoryRequest,
+};
 use lru::LruCache;
 
-use crate::{Worker, executions};
+use crate::{Worker, backoff::retrying, executions::history_of};
 
 /// What the tag of an execution begins with that tells which versions of modules it began with.
 /// `cpe_plan` hands it down to children.
@@ -69,9 +72,24 @@ pub(crate) async fn start_of(
     if let Some(start) = worker.starts.lock().get(&execution.run_id) {
         return Ok(start.clone());
     }
-    executions::first_event(worker, execution, PATIENCE)
+    first_event(worker, execution, PATIENCE)
         .await?
         .as_ref()
         .and_then(|first| worker.starts.keep_event(&execution.run_id, first))
         .ok_or_else(|| Error::new(ErrorKind::Broken, "the history does not begin with a start"))
+}
+
+/// The event that a run's history begins with, and again while that may help.
+pub(crate) async fn first_event(
+    worker: &Worker,
+    execution: &WorkflowExecution,
+    patience: Duration,
+) -> Result<Option<HistoryEvent>, Error> {
+    let request = GetWorkflowExecutionHistoryRequest {
+        maximum_page_size: Some(1),
+        ..history_of(worker, execution, None)
+    };
+    let read = || worker.ports.workflows.get_workflow_execution_history(request.clone());
+    let history = retrying(worker.backoff, patience, read).await?;
+    Ok(history.events.into_iter().next())
 }

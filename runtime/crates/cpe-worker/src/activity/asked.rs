@@ -7,7 +7,7 @@ use cpe_swf::WorkflowExecution;
 use serde_json::Value;
 
 use super::answer::Answer;
-use crate::{Binding, PayloadError, Worker, executions};
+use crate::{Binding, PayloadError, Worker, starts};
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
@@ -35,7 +35,7 @@ async fn job_input(
     binding: &Binding,
     execution: &WorkflowExecution,
 ) -> Result<Value, Error> {
-    let first = executions::first_event(worker, execution, PATIENCE).await?;
+    let first = starts::first_event(worker, execution, PATIENCE).await?;
     let mut events = Vec::from_iter(first);
     let followed = worker.payloads.follow_all(&execution.workflow_id, &mut events, |_| true);
     followed.await.map_err(PayloadError::into_error)?;

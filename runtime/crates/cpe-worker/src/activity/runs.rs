@@ -13,7 +13,7 @@ use lru::LruCache;
 use tokio::{sync::OnceCell, time::Instant};
 use tracing::warn;
 
-use crate::{Plans, Worker, executions, sequence};
+use crate::{Plans, Worker, sequence, starts};
 
 const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("is not zero");
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ fn may_be_continued(plans: &Plans, activity: &ActivityType) -> bool {
 }
 
 async fn read_base(worker: &Worker, execution: &WorkflowExecution) -> Result<i64, Error> {
-    let first = executions::first_event(worker, execution, PATIENCE).await?;
+    let first = starts::first_event(worker, execution, PATIENCE).await?;
     Ok(first.as_ref().and_then(sequence::base_of_start).unwrap_or_default())
 }
 
