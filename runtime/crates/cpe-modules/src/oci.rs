@@ -59,7 +59,7 @@ impl Oci {
         let bytes = self.http.get(&reference, &url, MANIFEST, (&what, MAX_MANIFEST)).await?;
         let found = Digest::of(&bytes);
         if let Some(expected) = reference.digest.filter(|expected| *expected != found) {
-            return Err(mismatch(&what, &expected, &found));
+            return Err(mismatch(text, &expected, &found));
         }
         let refused =
             |problem: String| ModuleError::Description { module: format!("oci://{text}"), problem };
@@ -86,7 +86,7 @@ impl Oci {
         let what = format!("module oci://{text}");
         let bytes = self.http.get(&reference, &url, "*/*", (&what, MAX_MODULE)).await?;
         let found = Digest::of(&bytes);
-        if found == *digest { Ok(bytes) } else { Err(mismatch(&what, digest, &found)) }
+        if found == *digest { Ok(bytes) } else { Err(mismatch(text, digest, &found)) }
     }
 }
 
@@ -95,9 +95,9 @@ fn parse(text: &str) -> Result<Reference, ModuleError> {
         .map_err(|problem| ModuleError::Unsupported { reference: format!("oci://{text}"), problem })
 }
 
-fn mismatch(what: &str, expected: &Digest, found: &Digest) -> ModuleError {
+fn mismatch(text: &str, expected: &Digest, found: &Digest) -> ModuleError {
     ModuleError::DigestMismatch {
-        module: what.to_owned(),
+        module: format!("oci://{text}"),
         expected: expected.to_string(),
         found: found.to_string(),
     }
