@@ -4,11 +4,16 @@
 
 mod bench;
 mod demo;
+mod endpoint;
 mod guests;
+mod languages;
 mod moto;
 mod moto_suite;
+mod python_client;
+mod registry;
 mod shell;
 mod tidy;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -51,6 +56,14 @@ enum Command {
     },
     /// What lands a change: tests, formatting, lints, tidy.
     Ci,
+    /// Builds activities in JavaScript and Python and runs them in a job (needs Node.js, npm's
+    /// registry, Python and PyPI).
+    Languages,
+    /// Runs the Python client alone and against `cpe dev`, with every message checked against its
+    /// schema (needs Python and PyPI).
+    PythonClient,
+    /// Runs modules from Debian's docker-registry (needs it, or apt-get; Python and PyPI).
+    Registry,
     /// Runs the demo's job with `cpe run` against moto's server (needs Python and PyPI).
     Moto,
     /// Runs moto's own tests of SWF, SQS and S3 against `cpe local` (needs Python and PyPI).
@@ -71,6 +84,9 @@ fn main() -> ExitCode {
             bench::run(name, output, with_moto, quick)
         }
         Command::Ci => ci(),
+        Command::Languages => languages::run(),
+        Command::PythonClient => python_client::run(),
+        Command::Registry => registry::run(),
         Command::Moto => moto::run(),
         Command::MotoSuite { filter } => moto_suite::run(&filter),
     };

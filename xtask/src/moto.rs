@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{demo, guests, shell};
+use crate::{demo, guests, shell, venv::Venv};
 
 /// The release that this suite was last seen to pass with.
 const MOTO: &str = "moto[server]==5.2.5";
@@ -37,22 +37,8 @@ fn folder() -> PathBuf {
     guests::target_folder().join("moto")
 }
 
-/// Makes the virtual environment, unless it holds that release already.
 fn install(folder: &Path) -> anyhow::Result<PathBuf> {
-    let environment = folder.join("venv");
-    let server = environment.join("bin/moto_server");
-    let marker = environment.join("installed");
-    if server.exists() && std::fs::read_to_string(&marker).is_ok_and(|text| text == MOTO) {
-        return Ok(server);
-    }
-    println!("moto: installing {MOTO} into {}", environment.display());
-    shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))
-        .context("moto needs Python 3 with its venv module")?;
-    let pip = environment.join("bin/pip");
-    shell::run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check", MOTO]))
-        .context("moto comes from PyPI")?;
-    std::fs::write(&marker, MOTO)?;
-    Ok(server)
+    Ok(Venv::install("moto", folder, &[MOTO])?.path("moto_server"))
 }
 
 /// A running server; killed when this is dropped.

@@ -4,14 +4,13 @@
 //! not expected to pass is listed in `tests/moto-suite.txt`, each with the reason.
 
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::Command,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use crate::{guests, shell};
+use crate::{endpoint::Endpoint, guests, shell, venv::Venv};
 
 /// The release that this suite was last seen to pass with.
 const RELEASE: &str = "5.2.5";
@@ -40,22 +39,24 @@ const TESTS: [&str; 16] = [
 /// Runs the suite; `filter` is passed on to pytest.
 pub(crate) fn run(filter: &[String]) -> anyhow::Result<()> {
     let folder = guests::target_folder().join("moto-suite");
-    let sources = install(&folder)?;
+    let moto = format!("moto[server,s3,sqs,swf]=={RELEASE}");
+    let mut packages = vec![moto.as_str()];
+    packages.extend(LIBRARIES);
+    let venv = Venv::install("moto-suite", &folder, &packages)?;
+    let sources = sources(&folder, &venv)?;
     shell::build_program()?;
-    let endpoint = Endpoint::start()?;
+    let endpoint = Endpoint::start(&folder, ["local", "--memory", "--poll-wait", "1"])?;
     println!("moto-suite: cpe local at {}", endpoint.url);
-    let mut pytest = Command::new(folder.join("venv/bin/python"));
+    let mut pytest = venv.python();
+    endpoint.reach(&mut pytest);
     pytest
         .current_dir(&sources)
         .args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--tb=short"])
         .args(["--timeout", TEST_SECONDS])
         .env("TEST_SERVER_MODE", "true")
         .env("TEST_SERVER_MODE_ENDPOINT", &endpoint.url)
-        .env("AWS_ACCESS_KEY_ID", "suite")
-        .env("AWS_SECRET_ACCESS_KEY", "suite")
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env_remove("AWS_ENDPOINT_URL")
-        .env_remove("AWS_PROFILE");
+        // The tests say themselves where they go.
+        .env_remove("AWS_ENDPOINT_URL");
     for test in unexpected(&shell::root().join("tests/moto-suite.txt"))? {
         pytest.args(["--deselect", &test]);
     }
@@ -75,28 +76,17 @@ fn unexpected(list: &Path) -> anyhow::Result<Vec<String>> {
     Ok(lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
 }
 
-/// Makes the virtual environment and unpacks the tests, unless they are there; the tests' folder.
-fn install(folder: &Path) -> anyhow::Result<PathBuf> {
-    let environment = folder.join("venv");
+/// Unpacks the tests, unless they are there; their folder.
+fn sources(folder: &Path, venv: &Venv) -> anyhow::Result<PathBuf> {
     let sources = folder.join(format!("moto-{RELEASE}"));
     let marker = folder.join("installed");
     if sources.exists() && std::fs::read_to_string(&marker).is_ok_and(|text| text == RELEASE) {
         return Ok(sources);
     }
-    println!("moto-suite: installing moto {RELEASE} into {}", folder.display());
-    shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))
-        .context("the suite needs Python 3 with its venv module")?;
-    let pip = || {
-        let mut pip = Command::new(environment.join("bin/pip"));
-        pip.current_dir(folder).arg("--disable-pip-version-check");
-        pip
-    };
-    let moto = format!("moto[server,s3,sqs,swf]=={RELEASE}");
-    shell::run(pip().args(["install", "--quiet", &moto]).args(LIBRARIES))
-        .context("moto comes from PyPI")?;
     let archive = format!("moto=={RELEASE}");
-    let download = ["download", "--quiet", "--no-deps"];
-    shell::run(pip().args(download).args(["--no-binary", "moto", &archive]))
+    let mut download = venv.pip();
+    download.args(["download", "--quiet", "--no-deps", "--no-binary", "moto", &archive]);
+    shell::run(download.current_dir(folder))
         .context("moto's tests are in its source archive on PyPI")?;
     let archive = format!("moto-{RELEASE}.tar.gz");
     shell::run(Command::new("tar").current_dir(folder).args(["-xzf", &archive]))?;
@@ -104,40 +94,4 @@ fn install(folder: &Path) -> anyhow::Result<PathBuf> {
     std::fs::remove_dir_all(sources.join("moto")).context("the archive holds no moto")?;
     std::fs::write(&marker, RELEASE)?;
     Ok(sources)
-}
-
-/// A running `cpe local`; killed when this is dropped.
-struct Endpoint {
-    child: Child,
-    url: String,
-    /// Held open, for it has more to say.
-    _said: BufReader<ChildStdout>,
-}
-
-impl Endpoint {
-    fn start() -> anyhow::Result<Self> {
-        let program = guests::target_folder().join("debug/cpe");
-        let mut child = Command::new(&program)
-            .args(["local", "--memory", "--port", "0", "--poll-wait", "1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let said = child.stdout.take().context("what it says is piped")?;
-        let mut said = BufReader::new(said);
-        let mut line = String::new();
-        said.read_line(&mut line)?;
-        let Some((_, url)) = line.trim().split_once(" at ") else {
-            let _ = child.kill();
-            bail!("`cpe local` did not say where it listens, but `{line}`");
-        };
-        Ok(Self { url: url.to_owned(), child, _said: said })
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
