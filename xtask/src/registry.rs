@@ -26,6 +26,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let program = install(&folder)?;
     let mut modules = guests::build_beside_program()?;
     modules.retain(|module| MODULES.contains(&module.name.as_str()));
+    modules.sort_by_key(|module| MODULES.iter().position(|name| *name == module.name));
 
     let registry = Registry::start(&program, &folder)?;
     println!("registry: docker-registry at {}", registry.address);
