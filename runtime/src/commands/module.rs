@@ -98,7 +98,7 @@ fn when(time: Timestamp) -> String {
         .unwrap_or_else(|| time.as_seconds().to_string())
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..10_240 => format!("{bytes} bytes"),
         10_240..10_485_760 => format!("{} KiB", bytes.div_ceil(1024)),

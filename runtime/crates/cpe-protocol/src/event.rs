@@ -16,6 +16,7 @@ pub use self::answer::{
 use crate::{
     command::{Problem, RequestId},
     job::JobId,
+    metering::Metering,
 };
 
 /// Characters of the details of a failure in an event that is too long for a message.
@@ -115,11 +116,14 @@ pub enum EventData {
     ActivityCompleted {
         activity: ActivityRef,
         result: Option<String>,
+        /// `None` where the worker is not CPE's.
+        metering: Option<Box<Metering>>,
     },
     ActivityFailed {
         activity: ActivityRef,
         reason: String,
         details: String,
+        metering: Option<Box<Metering>>,
     },
     ActivityTimeout {
         activity: ActivityRef,
@@ -129,6 +133,7 @@ pub enum EventData {
     ActivityCanceled {
         activity: ActivityRef,
         details: String,
+        metering: Option<Box<Metering>>,
     },
 }
 
@@ -212,16 +217,16 @@ impl EventData {
                 value.insert("progressCount".into(), json!(count));
                 return Some(Value::Object(value));
             }
-            Self::ActivityCompleted { activity, result } => {
+            Self::ActivityCompleted { activity, result, .. } => {
                 (activity, "result", result.as_deref().map(embed))
             }
-            Self::ActivityFailed { activity, reason, details } => {
+            Self::ActivityFailed { activity, reason, details, .. } => {
                 (activity, "result", Some(failure(reason, details)))
             }
             Self::ActivityTimeout { activity, timeout, details } => {
                 (activity, "result", Some(failure(timeout.as_str(), details)))
             }
-            Self::ActivityCanceled { activity, details } => {
+            Self::ActivityCanceled { activity, details, .. } => {
                 (activity, "result", Some(failure("CANCELED", details)))
             }
             _ => return None,
@@ -230,7 +235,19 @@ impl EventData {
         if let Some(value) = value {
             object.insert(key.into(), value);
         }
+        if let Some(metering) = self.metering() {
+            object.insert("metering".into(), json!(metering));
+        }
         Some(Value::Object(object))
+    }
+
+    fn metering(&self) -> Option<&Metering> {
+        match self {
+            Self::ActivityCompleted { metering, .. }
+            | Self::ActivityFailed { metering, .. }
+            | Self::ActivityCanceled { metering, .. } => metering.as_deref(),
+            _ => None,
+        }
     }
 
     /// What a terminal event says of the end: the result, or reason and details.

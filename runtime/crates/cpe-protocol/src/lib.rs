@@ -7,6 +7,7 @@
 mod command;
 mod event;
 mod job;
+mod metering;
 pub mod schemas;
 
 pub use self::{
@@ -19,4 +20,5 @@ pub use self::{
         QuotaName, Rejection, Request,
     },
     job::{ClientName, JobId, JobRef, NameError},
+    metering::{Metering, Note},
 };

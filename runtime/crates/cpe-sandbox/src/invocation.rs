@@ -86,6 +86,21 @@ pub struct Finished {
     pub metering: Metering,
 }
 
+/// How a run ended that the guest did not end, or whose writes did not become visible.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unfinished {
+    pub error: SandboxError,
+    /// What it took until then.
+    pub metering: Metering,
+}
+
+impl From<SandboxError> for Unfinished {
+    fn from(error: SandboxError) -> Self {
+        Self { error, metering: Metering::default() }
+    }
+}
+
 /// Why the guest says that it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -17,7 +17,7 @@ use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module, SandboxError,
+    Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module, SandboxError, Unfinished,
     UploadJournal,
     egress::{Connector, SystemResolver},
     error::cut,
@@ -126,7 +126,7 @@ impl Sandbox {
         module: &Module,
         invocation: Invocation,
         input: String,
-    ) -> Result<Finished, SandboxError> {
+    ) -> Result<Finished, Unfinished> {
         let mut metering = Metering::default();
         let arrived = Instant::now();
         // Declared before the store, so that the pool has its place back before the slot is free.
@@ -147,14 +147,24 @@ impl Sandbox {
         state.log.finish();
         log(module, &metering, &called);
 
-        if matches!(called, Ok(Ok(_))) {
-            let start = Instant::now();
-            state.staging.commit().await?;
-            metering.commit = start.elapsed();
-        } else if !state.staging.is_empty() {
-            let _ = timeout(ABORT_GRACE, state.staging.abort()).await;
+        let outcome = match called {
+            Ok(Ok(output)) => {
+                let start = Instant::now();
+                let committed = state.staging.commit().await;
+                metering.commit = start.elapsed();
+                committed.map(|()| Ok(output))
+            }
+            failed => {
+                if !state.staging.is_empty() {
+                    let _ = timeout(ABORT_GRACE, state.staging.abort()).await;
+                }
+                failed
+            }
+        };
+        match outcome {
+            Ok(outcome) => Ok(Finished { outcome, metering }),
+            Err(error) => Err(Unfinished { error, metering }),
         }
-        Ok(Finished { outcome: called?, metering })
     }
 
     /// Waits for the uploads of guests that were stopped to be aborted: before the process ends.

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod event;
 mod fault;
 pub mod limits;
+mod note;
 mod payload;
 mod tagged;
 mod types;
@@ -21,6 +22,7 @@ pub use self::{
     decision::Decision,
     event::{EventAttributes, HistoryEvent},
     fault::{Fault, FaultKind},
+    note::{MAX_NOTE_CHARS, with_note},
     payload::{MAX_PAYLOAD_CHARS, PayloadRef},
     types::*,
 };

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::{Decision, EventAttributes, limits};
+use crate::{Decision, EventAttributes, limits, note};
 
 /// Characters of one text that is carried by reference, at most.
 pub const MAX_PAYLOAD_CHARS: usize = 4 << 20;
@@ -55,8 +55,13 @@ impl PayloadRef {
     /// Whether a text has to be referred to: it is too long for SWF, or would be taken for a
     /// reference.
     pub fn is_needed(text: &str) -> bool {
-        text.len() > limits::DATA_CHARS && text.chars().count() > limits::DATA_CHARS
-            || text.starts_with(BEGINNING)
+        Self::is_needed_beside(text, 0)
+    }
+
+    /// The same where `others` characters more go into the same place.
+    pub fn is_needed_beside(text: &str, others: usize) -> bool {
+        let room = limits::DATA_CHARS.saturating_sub(others);
+        text.len() > room && text.chars().count() > room || text.starts_with(BEGINNING)
     }
 
     /// SHA-256 of the text's UTF-8: 64 lower-case hex digits.
@@ -121,14 +126,30 @@ macro_rules! of_decisions {
 }
 
 impl EventAttributes {
-    /// The input, result or details that the event carries, which can be a reference.
-    pub fn payload(&self) -> Option<&String> {
-        of_events!(self, as_ref)
+    /// The input, result or details that the event carries, which can be a reference; a worker's
+    /// note behind it is not part of it.
+    pub fn payload(&self) -> Option<&str> {
+        let text = of_events!(self, as_ref)?;
+        Some(if self.can_have_note() { note::split(text).0 } else { text })
     }
 
-    /// The same, to be replaced.
-    pub fn payload_mut(&mut self) -> Option<&mut String> {
-        of_events!(self, as_mut)
+    /// Puts another text in its place.
+    pub fn set_payload(&mut self, text: String) {
+        let noted = self.can_have_note();
+        match of_events!(self, as_mut) {
+            Some(place) if noted => note::replace(place, text),
+            Some(place) => *place = text,
+            None => {}
+        }
+    }
+
+    fn can_have_note(&self) -> bool {
+        matches!(
+            self,
+            Self::ActivityTaskCompleted(_)
+                | Self::ActivityTaskFailed(_)
+                | Self::ActivityTaskCanceled(_)
+        )
     }
 }
 

@@ -9,6 +9,7 @@ mod answer;
 mod asked;
 mod by_hand;
 mod heartbeat;
+mod note;
 mod progress;
 mod run;
 mod runs;
@@ -35,7 +36,7 @@ use self::{
     progress::About,
 };
 pub use self::{
-    run::{Guests, RunError, SandboxGuests},
+    run::{Guests, Ran, RunError, SandboxGuests},
     version::Choice,
 };
 use crate::{
@@ -165,12 +166,12 @@ impl Activities {
         // In a tokio task of its own, so that a fault of the host is caught there and told.
         let answer = match AbortOnDropHandle::new(tokio::spawn(work)).await {
             Ok(answer) => answer,
-            Err(error) => fault(activity, error),
+            Err(error) => fault(activity, error).into(),
         };
         ended.cancel();
         // What began and how far it came is heard before how it ended.
         let _ = told.await;
-        info!(activity, took = ?began.elapsed(), "An activity task ended: {answer}");
+        info!(activity, took = ?began.elapsed(), "An activity task ended: {}", answer.answer);
         answer::send(&self.worker, &answered, answer).await;
     }
 
@@ -222,7 +223,7 @@ impl Handler<ActivityTask> for Activities {
                     activity: task.activity_type.to_string(),
                 };
                 warn!(activity = answered.activity, "An activity task cannot run here: {answer}");
-                answer::send(&self.worker, &answered, answer).await;
+                answer::send(&self.worker, &answered, answer.into()).await;
             }
         }
     }

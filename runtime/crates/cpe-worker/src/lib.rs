@@ -30,7 +30,7 @@ mod testing;
 mod worker;
 
 pub use self::{
-    activity::{Activities, ActivitiesConfig, Choice, Guests, RunError, SandboxGuests},
+    activity::{Activities, ActivitiesConfig, Choice, Guests, Ran, RunError, SandboxGuests},
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},

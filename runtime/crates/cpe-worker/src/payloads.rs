@@ -93,7 +93,18 @@ impl Payloads {
     ///
     /// If the object store does not take it.
     pub async fn shorten(&self, of: &WorkflowId, text: String) -> Result<String, PayloadError> {
-        let Some(folder) = folder(of).filter(|_| PayloadRef::is_needed(&text)) else {
+        self.shorten_beside(of, text, 0).await
+    }
+
+    /// The same where `others` characters more go into the same place.
+    pub(crate) async fn shorten_beside(
+        &self,
+        of: &WorkflowId,
+        text: String,
+        others: usize,
+    ) -> Result<String, PayloadError> {
+        let needed = PayloadRef::is_needed_beside(&text, others);
+        let Some(folder) = folder(of).filter(|_| needed) else {
             return Ok(text);
         };
         let reference = PayloadRef::of(&text);
@@ -161,7 +172,7 @@ impl Payloads {
             .filter(|(_, event)| wanted(event))
             .filter_map(|(index, event)| Some((index, event.attributes.payload()?)))
             .filter(|(_, text)| PayloadRef::parse(text).is_some())
-            .map(|(index, text)| (index, text.clone()))
+            .map(|(index, text)| (index, text.to_owned()))
             .collect();
         let followed = stream::iter(referring)
             .map(async |(index, text)| Ok((index, self.follow(of, text).await?)));
@@ -172,9 +183,8 @@ impl Payloads {
             if bytes > MAX_TOGETHER {
                 return Err(PayloadError::TooMuch { workflow_id: of.clone() });
             }
-            let event = events.get_mut(index).map(|event| Arc::make_mut(&mut event.attributes));
-            if let Some(place) = event.and_then(|attributes| attributes.payload_mut()) {
-                *place = text;
+            if let Some(event) = events.get_mut(index) {
+                Arc::make_mut(&mut event.attributes).set_payload(text);
             }
         }
         Ok(())
@@ -220,10 +230,9 @@ impl Payloads {
         let Some(folder) = folder(of) else { return };
         for event in events {
             let text = event.attributes.payload();
-            let Some(reference) = text.and_then(|text| PayloadRef::parse(text)) else { continue };
-            if let Some(text) = Arc::make_mut(&mut event.attributes).payload_mut() {
-                *text = self.place(&folder, &reference).to_string();
-            }
+            let Some(reference) = text.and_then(PayloadRef::parse) else { continue };
+            let place = self.place(&folder, &reference).to_string();
+            Arc::make_mut(&mut event.attributes).set_payload(place);
         }
     }
 

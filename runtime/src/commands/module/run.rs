@@ -90,7 +90,7 @@ impl Run {
         let finished = sandbox.run(&module, invocation, input).await;
         sandbox.settle().await;
         let finished =
-            finished.map_err(|error| anyhow!("{}: {}", error.reason(), error.details()))?;
+            finished.map_err(|end| anyhow!("{}: {}", end.error.reason(), end.error.details()))?;
         if let Some(local) = local.filter(|_| finished.outcome.is_ok()) {
             for file in local.write().await? {
                 eprintln!("wrote {}", file.display());

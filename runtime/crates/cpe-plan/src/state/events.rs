@@ -67,11 +67,11 @@ impl RunState {
                 self.schedule_failed(plan, failed.activity_id.as_str(), failed.cause);
             }
             EventAttributes::ActivityTaskCompleted(end) => {
-                self.completed(plan, end.scheduled_event_id, end.result.as_deref());
+                self.completed(plan, end.scheduled_event_id, end.result());
             }
             EventAttributes::ActivityTaskFailed(end) => {
                 let reason = end.reason.as_deref().unwrap_or("activity.failed");
-                let failure = failure(reason, end.details.as_deref());
+                let failure = failure(reason, end.details());
                 self.ended_badly(plan, end.scheduled_event_id, Ending::Failed, failure);
             }
             EventAttributes::ActivityTaskTimedOut(end) => {
@@ -79,7 +79,7 @@ impl RunState {
                 self.ended_badly(plan, end.scheduled_event_id, Ending::TimedOut, failure);
             }
             EventAttributes::ActivityTaskCanceled(end) => {
-                let failure = failure("cpe.canceled", end.details.as_deref());
+                let failure = failure("cpe.canceled", end.details());
                 self.ended_badly(plan, end.scheduled_event_id, Ending::Canceled, failure);
             }
             EventAttributes::ActivityTaskCancelRequested(asked) => {

@@ -37,9 +37,14 @@ fn the_original_envelopes_are_written() {
             activity: activity(),
             reason: "media.undecodable".into(),
             details: "not an image".into(),
+            metering: Some(Box::new(Metering {
+                module: "sha256:0a".into(),
+                cpu_ms: 1.25,
+                ..Metering::default()
+            })),
         },
         expect![[
-            r#"{"time":1437447258.9,"type":"ACTIVITY_FAILED","jobId":"j1","seq":9,"eventId":"r:9","data":{"workflow":{"workflowId":"c.j1","runId":"r"},"activity":{"activityId":"A","activityType":{"name":"Act","version":"v1"},"result":{"reason":"media.undecodable","details":"not an image"}}}}"#
+            r#"{"time":1437447258.9,"type":"ACTIVITY_FAILED","jobId":"j1","seq":9,"eventId":"r:9","data":{"workflow":{"workflowId":"c.j1","runId":"r"},"activity":{"activityId":"A","activityType":{"name":"Act","version":"v1"},"result":{"reason":"media.undecodable","details":"not an image"},"metering":{"module":"sha256:0a","waitMs":0.0,"instantiateMs":0.0,"runMs":0.0,"commitMs":0.0,"cpuMs":1.25,"peakMemory":0,"s3Read":0,"s3Written":0,"httpSent":0,"httpReceived":0}}}}"#
         ]],
     );
     check(

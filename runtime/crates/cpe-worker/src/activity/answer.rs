@@ -9,7 +9,7 @@ use cpe_swf::{
         RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest,
         RespondActivityTaskFailedRequest,
     },
-    limits,
+    limits, with_note,
 };
 use serde_json::{Map, Value, json};
 use tracing::{debug, error};
@@ -63,24 +63,48 @@ impl Answer {
         Self::failed(error.reason(), &error_chain(error), later)
     }
 
-    /// The same answer as SWF takes it: what is too long is put elsewhere.
-    async fn storable(self, worker: &Worker, of: &WorkflowId) -> Self {
-        let shorten = |text: String| worker.payloads.shorten(of, text);
+    fn text_mut(&mut self) -> Option<&mut String> {
         match self {
-            Self::Completed(result) => match shorten(result).await {
-                Ok(result) => Self::Completed(result),
-                Err(error) => Self::without_text(&error),
-            },
-            Self::Failed { reason, details } => {
-                let details = shorten(details.clone()).await.unwrap_or_else(|_| bounded(&details));
-                Self::Failed { reason, details }
-            }
-            Self::Canceled { details } => {
-                let details = shorten(details.clone()).await.unwrap_or_else(|_| bounded(&details));
-                Self::Canceled { details }
-            }
-            Self::Nobody => Self::Nobody,
+            Self::Completed(text)
+            | Self::Failed { details: text, .. }
+            | Self::Canceled { details: text } => Some(text),
+            Self::Nobody => None,
         }
+    }
+}
+
+/// An answer, and what is noted behind its text.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Noted {
+    pub(crate) answer: Answer,
+    /// JSON.
+    pub(crate) note: Option<String>,
+}
+
+impl From<Answer> for Noted {
+    fn from(answer: Answer) -> Self {
+        Self { answer, note: None }
+    }
+}
+
+impl Noted {
+    /// As SWF takes it: what is too long is put elsewhere.
+    async fn storable(self, worker: &Worker, of: &WorkflowId) -> Answer {
+        let Self { mut answer, note } = self;
+        let note = note.map_or(String::new(), |note| with_note(String::new(), &note));
+        let room = note.chars().count();
+        let Some(text) = answer.text_mut() else { return answer };
+        match worker.payloads.shorten_beside(of, text.clone(), room).await {
+            Ok(short) => *text = short,
+            Err(error) if matches!(answer, Answer::Completed(_)) => {
+                answer = Answer::without_text(&error);
+            }
+            Err(_) => *text = bounded(text, limits::DATA_CHARS - room),
+        }
+        if let Some(text) = answer.text_mut() {
+            text.push_str(&note);
+        }
+        answer
     }
 }
 
@@ -108,8 +132,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Details whose text is cut as far as SWF's limit needs, where there is no place for the whole.
-fn bounded(details: &str) -> String {
+/// Details whose text is cut to so many characters, where there is no place for the whole.
+fn bounded(details: &str, limit: usize) -> String {
     let mut value: Map<String, Value> = serde_json::from_str(details).unwrap_or_default();
     let text = value.get("details").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut chars = text.chars().count();
@@ -118,11 +142,11 @@ fn bounded(details: &str) -> String {
         value.insert("details".to_owned(), cut.into());
         let json = serde_json::to_string(&value).unwrap_or_default();
         let length = json.chars().count();
-        if length <= limits::DATA_CHARS || chars == 0 {
+        if length <= limit || chars == 0 {
             return json;
         }
         // Escapes may take six characters for one. The next try has about the same share.
-        chars = (chars * limits::DATA_CHARS / length).min(chars.saturating_sub(1));
+        chars = (chars * limit / length).min(chars.saturating_sub(1));
     }
 }
 
@@ -136,7 +160,7 @@ pub(super) struct Answered {
 }
 
 /// Answers, and again while that may help.
-pub(super) async fn send(worker: &Worker, about: &Answered, answer: Answer) {
+pub(super) async fn send(worker: &Worker, about: &Answered, answer: Noted) {
     let Answered { task_token, workflow_id, activity } = about;
     let answer = answer.storable(worker, workflow_id).await;
     match respond(worker, task_token, answer).await {
@@ -193,7 +217,7 @@ mod tests {
     #[track_caller]
     fn check(details: &str, kept: usize) {
         let Answer::Failed { details, .. } = Answer::failed("r", details, true) else { panic!() };
-        let details = bounded(&details);
+        let details = bounded(&details, limits::DATA_CHARS);
         assert!(details.chars().count() <= limits::DATA_CHARS);
         let value: Value = serde_json::from_str(&details).unwrap();
         assert_eq!(value["retryable"], true);

@@ -6,15 +6,19 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use cpe_modules::{ModuleError, Modules, Wanted};
 use cpe_plan::parse_activity_id;
-use cpe_sandbox::{Failure, Finished, Invocation, Limits, Sandbox, SandboxError, TaskContext};
+use cpe_sandbox::{
+    Digest, Failure, Finished, Invocation, Limits, Metering, Module, Sandbox, SandboxError,
+    TaskContext, Unfinished,
+};
 use cpe_swf::MAX_PAYLOAD_CHARS;
 use tracing::{debug, warn};
 
 use super::{
     Job,
-    answer::Answer,
+    answer::{Answer, Noted},
     asked,
     heartbeat::Pulse,
+    note,
     version::{self, Choice},
 };
 use crate::{Binding, Worker, grants};
@@ -37,7 +41,33 @@ pub trait Guests: fmt::Debug + Send + Sync + 'static {
         choice: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
-    ) -> Result<Finished, RunError>;
+    ) -> Ran;
+}
+
+/// How a run went, and what it took.
+#[derive(Debug)]
+pub struct Ran {
+    pub outcome: Result<Result<String, Failure>, RunError>,
+    pub metering: Metering,
+    /// The component that ran, where it came so far.
+    pub module: Option<Digest>,
+}
+
+impl Ran {
+    /// What the sandbox answers for a component.
+    pub fn of(module: &Module, ended: Result<Finished, Unfinished>) -> Self {
+        let (outcome, metering) = match ended {
+            Ok(Finished { outcome, metering }) => (Ok(outcome), metering),
+            Err(Unfinished { error, metering }) => (Err(error.into()), metering),
+        };
+        Self { outcome, metering, module: Some(module.digest().clone()) }
+    }
+}
+
+impl From<ModuleError> for Ran {
+    fn from(error: ModuleError) -> Self {
+        Self { outcome: Err(error.into()), metering: Metering::default(), module: None }
+    }
 }
 
 /// Why a module gave no answer of its own.
@@ -87,15 +117,20 @@ impl Guests for SandboxGuests {
         choice: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
-    ) -> Result<Finished, RunError> {
+    ) -> Ran {
         let wanted = Wanted {
             reference: &binding.module,
             pin: binding.activity.digest.as_deref(),
             began_with: choice.began_with.as_ref(),
             signers: choice.signers.as_deref(),
         };
-        let module = self.modules.get(wanted).await?;
-        Ok(self.sandbox.run(&module, invocation(), input).await?)
+        match self.modules.get(wanted).await {
+            Ok(module) => {
+                let ended = self.sandbox.run(&module, invocation(), input).await;
+                Ran::of(&module, ended)
+            }
+            Err(error) => error.into(),
+        }
     }
 }
 
@@ -106,7 +141,7 @@ pub(super) async fn work(
     job: Job,
     pulse: Arc<Pulse>,
     cancel_grace: Duration,
-) -> Answer {
+) -> Noted {
     let stopped = async {
         pulse.cancel.cancelled().await;
         tokio::time::sleep(cancel_grace).await;
@@ -114,16 +149,16 @@ pub(super) async fn work(
     tokio::select! {
         biased;
         answer = run(&worker, &*guests, job, &pulse) => answer,
-        () = pulse.lost.cancelled() => Answer::Nobody,
+        () = pulse.lost.cancelled() => Answer::Nobody.into(),
         () = stopped => {
             warn!(?cancel_grace, "A guest that was asked to cancel did not end, and was stopped");
             let message = format!("stopped {cancel_grace:?} after it was asked to cancel");
-            Answer::canceled(&message)
+            Answer::canceled(&message).into()
         }
     }
 }
 
-async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>) -> Answer {
+async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>) -> Noted {
     let Job { about, binding, task, began } = job;
     let limits = about.client.ceilings.limits(&binding.activity.limits);
     let cap = OutputCap::of(limits.output);
@@ -131,7 +166,7 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
     let input = task.input.unwrap_or_default();
     let input = match worker.payloads.follow(&about.execution.workflow_id, input).await {
         Ok(input) => input,
-        Err(error) => return Answer::without_text(&error),
+        Err(error) => return Answer::without_text(&error).into(),
     };
     let context = TaskContext {
         workflow_id: about.execution.workflow_id.to_string(),
@@ -145,15 +180,16 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
     };
     let asked = match asked::grants(worker, &binding, &about.execution).await {
         Ok(asked) => asked,
-        Err(answer) => return answer,
+        Err(answer) => return answer.into(),
     };
     let choice = version::choose(worker, &binding, &about.client, &about.execution).await;
     let choice = match choice {
         Ok(choice) => choice,
-        Err(answer) => return answer,
+        Err(answer) => return answer.into(),
     };
     let grants = grants::effective(asked.as_ref(), &about.client.grants);
-    debug!(activity = %about, ?limits, "It may reach {grants}");
+    let reach = grants.to_string();
+    debug!(activity = %about, ?limits, "It may reach {reach}");
     let (blobs, clock) = (Arc::clone(&worker.ports.blobs), Arc::clone(&worker.ports.clock));
     let (beats, start_to_close) = (Arc::clone(pulse), binding.start_to_close);
     let invocation = move || Invocation {
@@ -166,13 +202,14 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         beats,
         clock,
     };
-    match guests.run(binding, choice, Box::new(invocation), input).await {
-        Ok(finished) => {
-            debug!(activity = %about, metering = ?finished.metering, "A guest ended");
-            ended(finished.outcome, pulse)
-        }
+    let Ran { outcome, metering, module } =
+        guests.run(binding, choice, Box::new(invocation), input).await;
+    debug!(activity = %about, ?metering, "A guest ended");
+    let answer = match outcome {
+        Ok(outcome) => ended(outcome, pulse),
         Err(error) => error.answer(&cap),
-    }
+    };
+    Noted { answer, note: module.map(|module| note::of_run(&module, &metering, &reach)) }
 }
 
 fn ended(outcome: Result<String, Failure>, pulse: &Pulse) -> Answer {

@@ -128,7 +128,7 @@ fn weight(event: &HistoryEvent) -> usize {
     // What is scheduled was rendered before, and is dropped from now on.
     let text = event.attributes.payload().filter(|_| !is_of_decision(&event.attributes));
     // Parsed JSON takes several times its text.
-    text.map_or(0, String::len) * 4 + 32
+    text.map_or(0, str::len) * 4 + 32
 }
 
 #[cfg(test)]

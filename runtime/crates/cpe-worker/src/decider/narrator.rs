@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cpe_plan::Plan;
-use cpe_protocol::{ActivityRef, EventData};
+use cpe_protocol::{ActivityRef, EventData, Metering, Note};
 use cpe_swf::{Decision, EventAttributes, EventId, HistoryEvent, Timestamp};
 
 use super::expected_event;
@@ -74,12 +74,14 @@ impl Narrator {
             }
             EventAttributes::ActivityTaskCompleted(end) => EventData::ActivityCompleted {
                 activity: self.close(end.scheduled_event_id)?,
-                result: end.result.clone(),
+                result: end.result().map(str::to_owned),
+                metering: metering(end.note()),
             },
             EventAttributes::ActivityTaskFailed(end) => EventData::ActivityFailed {
                 activity: self.close(end.scheduled_event_id)?,
                 reason: end.reason.clone().unwrap_or_default(),
-                details: readable(end.details.as_deref()),
+                details: readable(end.details()),
+                metering: metering(end.note()),
             },
             EventAttributes::ActivityTaskTimedOut(end) => EventData::ActivityTimeout {
                 activity: self.close(end.scheduled_event_id)?,
@@ -88,11 +90,17 @@ impl Narrator {
             },
             EventAttributes::ActivityTaskCanceled(end) => EventData::ActivityCanceled {
                 activity: self.close(end.scheduled_event_id)?,
-                details: readable(end.details.as_deref()),
+                details: readable(end.details()),
+                metering: metering(end.note()),
             },
             _ => return None,
         })
     }
+}
+
+/// What a worker of CPE's own noted.
+fn metering(note: Option<&str>) -> Option<Box<Metering>> {
+    Some(Box::new(Note::parse(note?)?.metering))
 }
 
 /// What follows from decisions that are about to be answered, at the time of answering.

@@ -70,11 +70,11 @@ impl ActivityTable {
                 }
             }
             EventAttributes::ActivityTaskCompleted(end) => {
-                let result = end.result.as_deref().map(embed);
+                let result = end.result().map(embed);
                 self.end(event, end.scheduled_event_id, ActivityStatus::Completed, (None, result));
             }
             EventAttributes::ActivityTaskFailed(end) => {
-                let why = failure(end.reason.as_deref(), end.details.as_deref());
+                let why = failure(end.reason.as_deref(), end.details());
                 self.end(event, end.scheduled_event_id, ActivityStatus::Failed, why);
             }
             EventAttributes::ActivityTaskTimedOut(end) => {
@@ -82,7 +82,7 @@ impl ActivityTable {
                 self.end(event, end.scheduled_event_id, ActivityStatus::TimedOut, why);
             }
             EventAttributes::ActivityTaskCanceled(end) => {
-                let why = failure(Some("CANCELED"), end.details.as_deref());
+                let why = failure(Some("CANCELED"), end.details());
                 self.end(event, end.scheduled_event_id, ActivityStatus::Canceled, why);
             }
             _ => {}

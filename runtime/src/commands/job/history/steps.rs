@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
+use cpe_protocol::{Metering, Note};
 use cpe_swf::{
     ActivityType, EventAttributes, EventId, HistoryEvent, Timestamp, WorkflowExecution,
     WorkflowType,
@@ -9,6 +10,7 @@ use cpe_swf::{
 use serde_json::{Value, json};
 
 use super::{embed, end_of};
+use crate::commands::module::size;
 
 /// What became of the steps of one run.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ struct Row {
     ended: Option<Timestamp>,
     input: Value,
     result: Value,
+    /// Of the last attempt, where CPE's worker ran it.
+    note: Option<Note>,
 }
 
 impl Steps {
@@ -88,20 +92,23 @@ impl Steps {
         let at = event.event_timestamp;
         match &*event.attributes {
             EventAttributes::ActivityTaskCompleted(end) => {
-                let result = end.result.as_deref().map_or(Value::Null, embed);
+                let result = end.result().map_or(Value::Null, embed);
                 self.close(end.scheduled_event_id, at, "completed", result);
+                self.note(end.scheduled_event_id, end.note());
             }
             EventAttributes::ActivityTaskFailed(end) => {
-                let result = failure(end.reason.as_deref(), end.details.as_deref());
+                let result = failure(end.reason.as_deref(), end.details());
                 self.close(end.scheduled_event_id, at, "failed", result);
+                self.note(end.scheduled_event_id, end.note());
             }
             EventAttributes::ActivityTaskTimedOut(end) => {
                 let result = failure(Some(end.timeout_type.as_str()), end.details.as_deref());
                 self.close(end.scheduled_event_id, at, "timed out", result);
             }
             EventAttributes::ActivityTaskCanceled(end) => {
-                let result = failure(Some("CANCELED"), end.details.as_deref());
+                let result = failure(Some("CANCELED"), end.details());
                 self.close(end.scheduled_event_id, at, "canceled", result);
+                self.note(end.scheduled_event_id, end.note());
             }
             _ => {}
         }
@@ -121,6 +128,7 @@ impl Steps {
             ended: None,
             input: Value::Null,
             result: Value::Null,
+            note: None,
         });
         self.rows.len() - 1
     }
@@ -140,6 +148,10 @@ impl Steps {
         });
     }
 
+    fn note(&mut self, scheduled: EventId, note: Option<&str>) {
+        self.row(scheduled, |row| row.note = note.and_then(Note::parse));
+    }
+
     pub(super) fn to_json(&self, execution: &WorkflowExecution) -> Value {
         let steps: Vec<_> = self
             .rows
@@ -149,6 +161,8 @@ impl Steps {
                     "step": row.step, "activityType": row.activity, "status": row.status,
                     "attempts": row.attempts, "started": row.started, "ended": row.ended,
                     "input": row.input, "result": row.result,
+                    "metering": row.note.as_ref().map(|note| &note.metering),
+                    "grants": row.note.as_ref().and_then(|note| note.grants.as_ref()),
                 })
             })
             .collect();
@@ -183,6 +197,9 @@ impl Steps {
                 took.map(duration).unwrap_or_default(),
                 row.attempts,
             );
+            if let Some(note) = &row.note {
+                let _ = writeln!(text, "    {}", took_and_reached(note));
+            }
             if !matches!(row.status, "completed" | "scheduled" | "running") {
                 let _ = writeln!(text, "    {}", row.result);
             }
@@ -196,6 +213,28 @@ impl Steps {
     fn status(&self) -> &'static str {
         self.ended.map_or("OPEN", |(_, status)| status)
     }
+}
+
+/// Which component ran, what it took and what it could reach.
+fn took_and_reached(note: &Note) -> String {
+    let Metering { module, cpu_ms, peak_memory, .. } = &note.metering;
+    let short = module.get(.."sha256:".len() + 12).unwrap_or(module);
+    let mut text = format!("{short}  cpu {cpu_ms:.1} ms  memory {}", size(*peak_memory));
+    let Metering { s3_read, s3_written, http_sent, http_received, .. } = note.metering;
+    for (what, bytes) in [
+        ("s3 read", s3_read),
+        ("s3 written", s3_written),
+        ("http sent", http_sent),
+        ("http received", http_received),
+    ] {
+        if bytes > 0 {
+            let _ = write!(text, "  {what} {}", size(bytes));
+        }
+    }
+    if let Some(grants) = &note.grants {
+        let _ = write!(text, "  could reach {grants}");
+    }
+    text
 }
 
 fn failure(reason: Option<&str>, details: Option<&str>) -> Value {
@@ -247,13 +286,14 @@ fn step_line(event: &HistoryEvent, earlier: &[HistoryEvent]) -> Option<String> {
             format!("{} started", step(start.scheduled_event_id))
         }
         EventAttributes::ActivityTaskCompleted(end) => {
-            format!("{} completed {}", step(end.scheduled_event_id), text(end.result.as_ref()))
+            let result = end.result().unwrap_or_default();
+            format!("{} completed {result}", step(end.scheduled_event_id))
         }
         EventAttributes::ActivityTaskFailed(end) => format!(
             "{} failed: {} {}",
             step(end.scheduled_event_id),
             text(end.reason.as_ref()),
-            text(end.details.as_ref())
+            end.details().unwrap_or_default()
         ),
         EventAttributes::ActivityTaskTimedOut(end) => {
             format!("{} timed out: {}", step(end.scheduled_event_id), end.timeout_type)

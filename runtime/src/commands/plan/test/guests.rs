@@ -9,8 +9,8 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use cpe_sandbox::{Finished, Invocation, Module, Sandbox};
-use cpe_worker::{Binding, Choice, Guests, RunError};
+use cpe_sandbox::{Invocation, Module, Sandbox};
+use cpe_worker::{Binding, Choice, Guests, Ran};
 use tokio::sync::Mutex;
 
 use crate::{compose, config::Config};
@@ -81,7 +81,7 @@ impl Guests for One {
         _: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
-    ) -> Result<Finished, RunError> {
-        Ok(self.sandbox.run(&self.module, invocation(), input).await?)
+    ) -> Ran {
+        Ran::of(&self.module, self.sandbox.run(&self.module, invocation(), input).await)
     }
 }

@@ -142,10 +142,15 @@ mod tests {
             EventData::ActivityScheduled { activity: a(), input: None },
             EventData::ActivityStarted { activity: a() },
             EventData::ActivityProgress { activity: a(), progress: json!(1), count: 1 },
-            EventData::ActivityCompleted { activity: a(), result: None },
-            EventData::ActivityFailed { activity: a(), reason: reason(), details: details() },
+            EventData::ActivityCompleted { activity: a(), result: None, metering: None },
+            EventData::ActivityFailed {
+                activity: a(),
+                reason: reason(),
+                details: details(),
+                metering: None,
+            },
             EventData::ActivityTimeout { activity: a(), timeout, details: details() },
-            EventData::ActivityCanceled { activity: a(), details: details() },
+            EventData::ActivityCanceled { activity: a(), details: details(), metering: None },
         ];
         let names: Vec<_> = all.iter().map(EventData::type_name).collect();
         let text = format!(
