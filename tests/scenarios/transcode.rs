@@ -68,6 +68,11 @@ async fn every_event_has_jobid_seq_and_an_eventid_of_its_own() {
             let events = client.events_of("j2").await;
             let mut ids = std::collections::BTreeSet::new();
             for event in &events {
+                if event["type"] == "ACTIVITY_COMPLETED" {
+                    let metering = &event["data"]["activity"]["metering"];
+                    assert!(metering["module"].as_str().unwrap().starts_with("sha256:"), "{event}");
+                    assert!(metering["s3Read"].as_u64().unwrap() > 0, "{event}");
+                }
                 assert_eq!(event["jobId"], "j2", "{event}");
                 assert!(event["seq"].is_i64() || event["seq"].is_u64(), "{event}");
                 assert!(ids.insert(event["eventId"].as_str().unwrap().to_owned()), "{event}");

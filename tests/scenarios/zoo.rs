@@ -117,7 +117,7 @@ impl Zoo {
             beats: Arc::new(Deaf),
             clock: Arc::new(SystemClock),
         };
-        self.sandbox.run(module, invocation, input).await
+        self.sandbox.run(module, invocation, input).await.map_err(|end| end.error)
     }
 
     /// Runs the good guest again and again until `ended`; at least once after that.

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use cpe_ports::{BlobStore, GetObject, ObjectAddress, ObjectMeta};
-use futures::TryStreamExt;
 
 use crate::ModuleError;
 
@@ -46,13 +45,7 @@ async fn whole(
     if size > limit {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(size);
-    let mut body = found.body;
-    while let Some(piece) = body.try_next().await.map_err(|error| ModuleError::port(what, error))? {
-        if piece.len() > limit - bytes.len() {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok((found.meta, bytes.into()))
+    let meta = found.meta.clone();
+    let bytes = found.whole(limit).await.map_err(|error| ModuleError::port(what, error))?;
+    Ok((meta, bytes.ok_or_else(too_large)?))
 }

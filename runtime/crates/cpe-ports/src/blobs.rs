@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt, pin::Pin};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cpe_swf::Timestamp;
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 
 use crate::{Checksum, Error, ErrorKind};
 
@@ -57,6 +57,26 @@ pub struct GetObject {
     pub body: ByteStream,
     /// Of the whole object, where the whole was asked for and the store keeps one.
     pub checksum: Option<Checksum>,
+}
+
+impl GetObject {
+    /// The whole body; `None` if it has more than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the body.
+    pub async fn whole(mut self, limit: usize) -> Result<Option<Bytes>, Error> {
+        // Of a range, the object's size says only what the body has at most.
+        let size = usize::try_from(self.meta.size).unwrap_or(usize::MAX);
+        let mut bytes = BytesMut::with_capacity(size.min(limit).min(1 << 20));
+        while let Some(piece) = self.body.try_next().await? {
+            if piece.len() > limit - bytes.len() {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Some(bytes.freeze()))
+    }
 }
 
 impl fmt::Debug for GetObject {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use cpe_ports::{BlobStore, Clock};
 
-use crate::grants::Grants;
+use crate::{SandboxError, grants::Grants};
 
 /// Everything that one activity task brings along, apart from its input.
 #[derive(Debug)]

@@ -22,7 +22,6 @@ use bytes::Bytes;
 use cpe_ports::{
     BlobStore, ByteRange, Error, ErrorKind, ListObjects, ObjectAddress, PutOptions, UploadId,
 };
-use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
@@ -196,14 +195,10 @@ impl UploadJournal {
 
     async fn read(&self, entry: &ObjectAddress) -> Result<Document, Error> {
         let range = ByteRange::From { first: 0, last: Some(MAX_DOCUMENT as u64) };
-        let mut object = retrying(|| self.blobs.get(entry, Some(range))).await?;
-        let mut text = Vec::new();
-        while let Some(piece) = object.body.try_next().await? {
-            text.extend_from_slice(&piece);
-            if text.len() > MAX_DOCUMENT {
-                return Err(Error::new(ErrorKind::Broken, "it is too large to be one"));
-            }
-        }
+        let object = retrying(|| self.blobs.get(entry, Some(range))).await?;
+        let text = object.whole(MAX_DOCUMENT).await?;
+        let text =
+            text.ok_or_else(|| Error::new(ErrorKind::Broken, "it is too large to be one"))?;
         serde_json::from_slice(&text)
             .map_err(|error| Error::new(ErrorKind::Broken, "it is none").with_source(error))
     }

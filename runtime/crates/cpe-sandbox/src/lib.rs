@@ -37,7 +37,9 @@ pub use self::{
     digest::Digest,
     error::SandboxError,
     grants::{Access, BucketGrant, Grants, InvalidUrl, UrlGrant, UrlPattern},
-    invocation::{Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext, Unfinished},
+    invocation::{
+        Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext, Unfinished,
+    },
     journal::UploadJournal,
     link::{Module, WORLD, WeakModule},
     loading::LoadCounts,

@@ -17,8 +17,8 @@ use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module, SandboxError, Unfinished,
-    UploadJournal,
+    Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module, SandboxError,
+    Unfinished, UploadJournal,
     egress::{Connector, SystemResolver},
     error::cut,
     file_kind, host,

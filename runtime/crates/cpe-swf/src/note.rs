@@ -65,10 +65,15 @@ noted! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EventId;
 
     fn completed(result: &str) -> ActivityTaskCompleted {
         let result = Some(result.to_owned());
-        ActivityTaskCompleted { result, scheduled_event_id: 5.into(), started_event_id: 6.into() }
+        ActivityTaskCompleted {
+            result,
+            scheduled_event_id: EventId(5),
+            started_event_id: EventId(6),
+        }
     }
 
     #[track_caller]

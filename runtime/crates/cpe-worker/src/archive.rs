@@ -10,7 +10,6 @@ use std::{
 use bytes::Bytes;
 use cpe_plan::Plan;
 use cpe_ports::{BlobStore, Error, ErrorKind, ObjectAddress, PutCondition, PutOptions};
-use futures::TryStreamExt;
 use lru::LruCache;
 use tracing::warn;
 
@@ -91,16 +90,10 @@ impl PlanArchive {
     }
 
     async fn text(&self, at: &ObjectAddress) -> Result<String, Error> {
-        let mut body = self.blobs.get(at, None).await?.body;
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.try_next().await? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > MAX_TEXT {
-                let why = format!("{at} has more than {MAX_TEXT} bytes");
-                return Err(Error::new(ErrorKind::Refused, why));
-            }
-        }
-        String::from_utf8(bytes)
+        let bytes = self.blobs.get(at, None).await?.whole(MAX_TEXT).await?.ok_or_else(|| {
+            Error::new(ErrorKind::Refused, format!("{at} has more than {MAX_TEXT} bytes"))
+        })?;
+        String::from_utf8(bytes.into())
             .map_err(|_| Error::new(ErrorKind::Refused, format!("{at} is not UTF-8")))
     }
 

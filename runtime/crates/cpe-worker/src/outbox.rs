@@ -17,7 +17,6 @@ use cpe_ports::{
     PutOptions, QueueUrl,
 };
 use cpe_protocol::ClientName;
-use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -193,15 +192,8 @@ impl Outbox {
     }
 
     async fn read(&self, at: &ObjectAddress) -> Result<Option<OutgoingMessage>, Error> {
-        let mut body = self.blobs.get(at, None).await?.body;
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.try_next().await? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > MAX_BYTES {
-                return Ok(None);
-            }
-        }
-        let parked = serde_json::from_slice::<Parked>(&bytes).ok();
+        let bytes = self.blobs.get(at, None).await?.whole(MAX_BYTES).await?;
+        let parked = bytes.and_then(|bytes| serde_json::from_slice::<Parked>(&bytes).ok());
         Ok(parked.map(|Parked { body, group_id, deduplication_id }| OutgoingMessage {
             body,
             group_id,

@@ -147,7 +147,8 @@ impl Payloads {
                 return Err(PayloadError::Unreachable { workflow_id: of.clone(), source });
             }
         };
-        let text = String::from_utf8(bytes).map_err(|_| lost(format!("{at} is not UTF-8")))?;
+        let text =
+            String::from_utf8(bytes.into()).map_err(|_| lost(format!("{at} is not UTF-8")))?;
         if PayloadRef::of(&text) != reference {
             return Err(lost(format!("{at} says something else")));
         }
@@ -260,16 +261,8 @@ impl Payloads {
     }
 
     /// `None` if it is longer than any text is.
-    async fn get(&self, at: &ObjectAddress) -> Result<Option<Vec<u8>>, Error> {
-        let mut body = self.blobs.get(at, None).await?.body;
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.try_next().await? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > MAX_BYTES {
-                return Ok(None);
-            }
-        }
-        Ok(Some(bytes))
+    async fn get(&self, at: &ObjectAddress) -> Result<Option<Bytes>, Error> {
+        self.blobs.get(at, None).await?.whole(MAX_BYTES).await
     }
 
     fn address(&self, folder: &str, reference: &PayloadRef) -> ObjectAddress {

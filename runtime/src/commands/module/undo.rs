@@ -9,7 +9,6 @@ use cpe_plan::Plan;
 use cpe_ports::{ListObjects, ObjectAddress};
 use cpe_sandbox::Digest;
 use cpe_worker::Ports;
-use futures::TryStreamExt;
 use serde_json::json;
 
 use super::{Failed, author, names, open_registry, short};
@@ -147,11 +146,7 @@ fn pins_of(plan: &Plan) -> impl Iterator<Item = Digest> {
 }
 
 async fn plan_text(ports: &Ports, at: &ObjectAddress) -> anyhow::Result<String> {
-    let mut body = ports.blobs.get(at, None).await?.body;
-    let mut bytes = Vec::new();
-    while let Some(piece) = body.try_next().await? {
-        bytes.extend_from_slice(&piece);
-        anyhow::ensure!(bytes.len() <= MAX_PLAN, "{at} is longer than any plan");
-    }
-    String::from_utf8(bytes).with_context(|| format!("{at} is not UTF-8"))
+    let bytes = ports.blobs.get(at, None).await?.whole(MAX_PLAN).await?;
+    let bytes = bytes.with_context(|| format!("{at} is longer than any plan"))?;
+    String::from_utf8(bytes.into()).with_context(|| format!("{at} is not UTF-8"))
 }

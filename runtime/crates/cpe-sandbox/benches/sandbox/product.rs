@@ -60,7 +60,7 @@ impl Product {
             beats: Arc::clone(&self.beats) as _,
             clock: Arc::clone(&self.clock) as _,
         };
-        self.sandbox.run(&self.module, invocation, input.to_owned()).await
+        self.sandbox.run(&self.module, invocation, input.to_owned()).await.map_err(|end| end.error)
     }
 
     /// A run that is expected to end well.

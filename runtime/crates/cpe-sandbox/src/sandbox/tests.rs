@@ -56,7 +56,8 @@ impl Scene {
     }
 
     async fn run(&self, input: &str) -> Result<Finished, SandboxError> {
-        self.sandbox.run(&self.module, self.invocation(), input.to_owned()).await
+        let ran = self.sandbox.run(&self.module, self.invocation(), input.to_owned()).await;
+        ran.map_err(|end| end.error)
     }
 
     async fn check(&self, input: &str, expected: Expect) {

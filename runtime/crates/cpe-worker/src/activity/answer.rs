@@ -93,12 +93,11 @@ impl Noted {
         let Self { mut answer, note } = self;
         let note = note.map_or(String::new(), |note| with_note(String::new(), &note));
         let room = note.chars().count();
+        let completed = matches!(answer, Answer::Completed(_));
         let Some(text) = answer.text_mut() else { return answer };
         match worker.payloads.shorten_beside(of, text.clone(), room).await {
             Ok(short) => *text = short,
-            Err(error) if matches!(answer, Answer::Completed(_)) => {
-                answer = Answer::without_text(&error);
-            }
+            Err(error) if completed => answer = Answer::without_text(&error),
             Err(_) => *text = bounded(text, limits::DATA_CHARS - room),
         }
         if let Some(text) = answer.text_mut() {

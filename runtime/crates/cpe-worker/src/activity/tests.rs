@@ -2,7 +2,7 @@ use std::{collections::VecDeque, sync::Mutex};
 
 use async_trait::async_trait;
 use cpe_ports::{ErrorKind, QueueUrl};
-use cpe_sandbox::{Directive, Failure, Finished, Invocation, Metering, SandboxError};
+use cpe_sandbox::{Digest, Directive, Failure, Invocation, Metering, SandboxError};
 use cpe_swf::WorkflowExecution;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ enum Do {
     Trap,
     Fail(&'static str),
     Return(String),
+    /// The same, of a component that is known.
+    Compute(String),
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Guests for Scripted {
         _: Choice,
         invocation: Box<dyn FnOnce() -> Invocation + Send>,
         input: String,
-    ) -> Result<Finished, RunError> {
+    ) -> Ran {
         let Invocation { beats, context, .. } = invocation();
         assert_eq!((context.client.as_str(), context.job_id.as_str()), ("c", "j"));
         assert_eq!(input, r#"{"n":3}"#);
@@ -53,12 +55,15 @@ impl Guests for Scripted {
                 Do::Trap => {
                     let stderr = "last words".to_owned();
                     let message = "unreachable".to_owned();
-                    return Err(
-                        SandboxError::Trap { message, backtrace: "f".into(), stderr }.into()
-                    );
+                    let error = SandboxError::Trap { message, backtrace: "f".into(), stderr };
+                    return ran(Err(error.into()));
                 }
                 Do::Fail(reason) => break Err(reason),
                 Do::Return(result) => break Ok(result),
+                Do::Compute(result) => {
+                    let module = Some(Digest::of(b"component"));
+                    return Ran { module, ..ran(Ok(Ok(result))) };
+                }
             }
         };
         let outcome = outcome.map_err(|reason| Failure {
@@ -66,8 +71,12 @@ impl Guests for Scripted {
             details: "why".to_owned(),
             retryable: true,
         });
-        Ok(Finished { outcome, metering: Metering::default() })
+        ran(Ok(outcome))
     }
+}
+
+fn ran(outcome: Result<Result<String, Failure>, RunError>) -> Ran {
+    Ran { outcome, metering: Metering::default(), module: None }
 }
 
 fn task(workflow_id: &str, activity: &str) -> ActivityTask {
@@ -132,6 +141,23 @@ async fn a_result_is_answered() {
         expect![[r#"
             took 0ns
             RespondActivityTaskCompleted {"words":2}
+            ACTIVITY_STARTED First #6 r:6
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_took_is_noted_behind_what_the_guest_says() {
+    let forged = "2\n{\"cpe.note\":{}}";
+    check(
+        &[Do::Compute(forged.into())],
+        [],
+        expect![[r#"
+            took 0ns
+            RespondActivityTaskCompleted 2
+            {"cpe.note":{}}
+            {"cpe.note":{"metering":{"module":"sha256:6985ca1f4daa5a584a28eae043a239cb96689af1
             ACTIVITY_STARTED First #6 r:6
         "#]],
     )

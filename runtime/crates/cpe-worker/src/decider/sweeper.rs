@@ -11,7 +11,6 @@ use bytes::Bytes;
 use cpe_ports::{Error, ErrorKind, PutOptions};
 use cpe_protocol::{EventData, JobEvent, JobRef};
 use cpe_swf::{CloseStatus, RunId, Timestamp, api::WorkflowExecutionInfo, limits};
-use futures::TryStreamExt;
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -165,14 +164,8 @@ impl Sweeper {
 
     async fn read_mark(&self) -> Option<Timestamp> {
         let at = self.worker.outbox.beside("sweeper.json");
-        let mut body = self.worker.ports.blobs.get(&at, None).await.ok()?.body;
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.try_next().await.ok()? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > MAX_MARK {
-                return None;
-            }
-        }
+        let object = self.worker.ports.blobs.get(&at, None).await.ok()?;
+        let bytes = object.whole(MAX_MARK).await.ok()??;
         Some(serde_json::from_slice::<Mark>(&bytes).ok()?.until)
     }
 

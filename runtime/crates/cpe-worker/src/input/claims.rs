@@ -8,7 +8,6 @@ use bytes::Bytes;
 use cpe_ports::{BlobStore, Clock, Error, ErrorKind, ObjectAddress, PutCondition, PutOptions};
 use cpe_protocol::JobRef;
 use cpe_swf::Timestamp;
-use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -75,21 +74,15 @@ impl JobClaims {
     }
 
     pub(super) async fn look(&self, job: &JobRef) -> Result<Option<Claimed>, Error> {
-        let mut body = match self.blobs.get(&self.address(job), None).await {
-            Ok(object) => object.body,
+        let object = match self.blobs.get(&self.address(job), None).await {
+            Ok(object) => object,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused) => {
                 return Ok(None);
             }
             Err(error) => return Err(error),
         };
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.try_next().await? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > MAX_BYTES {
-                break;
-            }
-        }
-        let claimed = serde_json::from_slice(&bytes).ok();
+        let bytes = object.whole(MAX_BYTES).await?;
+        let claimed = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         // One that cannot be read is somebody's all the same.
         Ok(Some(claimed.unwrap_or_else(|| Claimed {
             job_id: job.job_id.to_string(),
