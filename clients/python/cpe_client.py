@@ -11,9 +11,10 @@ queue would take each other's events. Within one process, any number of threads 
 It has no thread of its own: whoever waits receives for all who wait.
 
 Queues deliver more than once and out of order. What a `watch` gives comes once, and in the order of
-`seq`; the progress of an activity comes when it is told, in the order of its count. It is deleted from the queue when the loop asks for the next event, so what a process was at
-when it died is delivered to the next one. What nobody watches is deleted at once and kept in memory
-for a `watch` to come, up to `MAX_KEPT` events.
+`seq`; the progress of an activity comes when it is told, in the order of its count. An event is
+deleted from the queue when the loop asks for the next one, so what a process was at when it died is
+delivered to the next process. What nobody watches is deleted at once, and kept in memory for a
+`watch` to come, up to `MAX_KEPT` events.
 """
 
 from __future__ import annotations
@@ -384,12 +385,18 @@ class Client:
         scheduled = {"workflow": answer, "status": "RUNNING", "startTime": answer.get("time")}
         return JobInfo.of({**answer, **scheduled})
 
-    def cancel(self, job_id: str, activity_id: Optional[str] = None) -> None:
-        """Asks a job, or one of its activities, to end. What becomes of it is told as an event."""
-        if activity_id is None:
-            self._ask("CANCEL_JOB", job_id, None)
-        else:
-            self._ask("CANCEL_ACTIVITY", job_id, {"activityId": activity_id})
+    def cancel(self, job_id: str) -> None:
+        """Asks a job to end. What becomes of it is told as an event."""
+        self._ask("CANCEL_JOB", job_id, None)
+
+    def cancel_activity(self, job_id: str, activity: str) -> str:
+        """Asks one activity to end, `Step`, `Step[3]` or `Step#2`, while its job goes on.
+
+        Returns which attempt was asked. What becomes of it is told as an event.
+        """
+        answer = self._ask("CANCEL_ACTIVITY", job_id, {"activityId": activity})
+        told = _object(_object(answer.get("data")).get("activity"))
+        return str(told.get("activityId"))
 
     def signal(self, job_id: str, signal: str, input: Any = None) -> None:
         """Sends the signal that a step of the plan waits for; `input` becomes its output."""
@@ -399,11 +406,11 @@ class Client:
         """How a job stands, with its result if it has ended."""
         return self._job(self._ask("GET_JOB_STATUS", job_id, None))
 
-    def activity_status(self, job_id: str, activity_id: str) -> ActivityInfo:
-        """How an activity stands: `Step`, `Step[3]` or `Step#2`."""
-        answer = self._ask("GET_ACTIVITY_STATUS", job_id, {"activityId": activity_id})
-        activity = _object(_object(answer.get("data")).get("activity"))
-        return ActivityInfo.of(activity, self._follow(activity.get("result")))
+    def activity_status(self, job_id: str, activity: str) -> ActivityInfo:
+        """How an activity stands, with its result if it has completed."""
+        answer = self._ask("GET_ACTIVITY_STATUS", job_id, {"activityId": activity})
+        told = _object(_object(answer.get("data")).get("activity"))
+        return ActivityInfo.of(told, self._follow(told.get("result")))
 
     def list(
         self,
@@ -421,9 +428,7 @@ class Client:
         for data in self._pages("GET_JOB_LIST", None, asked):
             yield from map(JobInfo.of, data.get("jobs") or ())
 
-    def list_activities(
-        self, job_id: str, *, limit: Optional[int] = None
-    ) -> Iterator[ActivityInfo]:
+    def activities(self, job_id: str, *, limit: Optional[int] = None) -> Iterator[ActivityInfo]:
         """The activities of a job's present run, in the order in which they were scheduled."""
         for data in self._pages("GET_ACTIVITY_LIST", job_id, {"limit": limit}):
             yield from map(ActivityInfo.of, data.get("activities") or ())

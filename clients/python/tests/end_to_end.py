@@ -102,7 +102,7 @@ def check_demo(client: Client, s3: object, folder: str) -> None:
         expect(f"{folder}/{file}" in json.dumps(events[-1].result), True)
     status = client.status(job.job_id)
     expect((status.status, status.result), ("COMPLETED", events[-1].result))
-    steps = list(client.list_activities(job.job_id, limit=1))
+    steps = list(client.activities(job.job_id, limit=1))
     expect([step.status for step in steps], ["COMPLETED"] * 3)
     expect(client.activity_status(job.job_id, steps[0].step).attempt, 1)
     print(f"python-client: the demo's job took {took:.1f} s and was told in {len(events)} events")
@@ -139,7 +139,7 @@ def check_cancel(client: Client) -> None:
 def check_refusals(client: Client) -> None:
     for call, reason in [
         (lambda: client.cancel("unknown"), "cpe.job.unknown"),
-        (lambda: client.cancel("unknown", "Step"), "cpe.job.unknown"),
+        (lambda: client.cancel_activity("unknown", "Step"), "cpe.job.unknown"),
         (lambda: client.signal("unknown", "approved"), "cpe.job.unknown"),
         (lambda: client.start("Nowhere@1"), "cpe.command.invalid"),
         (lambda: client.start("Approval@1.0", job_id="x" * 192), "cpe.command.invalid"),

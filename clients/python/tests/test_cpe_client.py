@@ -157,7 +157,7 @@ class Commands(unittest.TestCase):
         def reply(command):
             kinds = {
                 "CANCEL_JOB": ("JOB_CANCEL_REQUESTED", {}),
-                "CANCEL_ACTIVITY": ("ACTIVITY_CANCEL_REQUESTED", {}),
+                "CANCEL_ACTIVITY": ("ACTIVITY_CANCEL_REQUESTED", {"activity": {"activityId": "A#2"}}),
                 "SIGNAL_JOB": ("JOB_SIGNALED", {"signal": "s"}),
                 "GET_JOB_STATUS": ("JOB_STATUS", {"job": job("COMPLETED"), "result": {"n": 3}}),
                 "GET_ACTIVITY_STATUS": ("ACTIVITY_STATUS", {"activity": {
@@ -169,11 +169,11 @@ class Commands(unittest.TestCase):
         queues = Queues(reply)
         cpe = client(queues, timeout=5)
         cpe.cancel("j")
-        cpe.cancel("j", "A#2")
+        self.assertEqual(cpe.cancel_activity("j", "A"), "A#2")
         cpe.signal("j", "s", {"by": "me"})
         self.assertEqual(cpe.status("j").result, {"n": 3})
         self.assertEqual(cpe.activity_status("j", "A").attempt, 2)
-        self.assertEqual([c["data"].get("activityId") for c in queues.sent], [None, "A#2", None, None, "A"])
+        self.assertEqual([c["data"].get("activityId") for c in queues.sent], [None, "A", None, None, "A"])
         self.assertEqual(queues.sent[2]["data"]["input"], {"by": "me"})
 
     def test_lists_read_page_after_page_as_far_as_they_are_iterated(self):
