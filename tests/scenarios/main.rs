@@ -10,6 +10,7 @@
 )]
 
 mod cancel;
+mod client_library;
 mod clients;
 mod compile;
 mod crashes;

@@ -9,8 +9,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 const PURE: [&str; 3] = ["cpe-swf", "cpe-plan", "cpe-protocol"];
 const ASYNC_RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
 /// What runs on the host, as opposed to what becomes a guest.
-const HOST: [&str; 10] = [
+const HOST: [&str; 11] = [
     "cpe",
+    "cpe-client",
     "cpe-swf",
     "cpe-plan",
     "cpe-protocol",
@@ -97,6 +98,11 @@ fn forbidden_below(package: &str, dependency: &str) -> Option<&'static str> {
     if package == "cpe-local" && matches!(dependency, "cpe-aws" | "cpe-worker") {
         return Some("invariant 3, the embedded endpoint stands alone");
     }
+    let fleet = dependency.starts_with("wasmtime")
+        || matches!(dependency, "cpe-sandbox" | "cpe-modules" | "cpe-worker" | "cpe-local");
+    if package == "cpe-client" && fleet {
+        return Some("invariant 2, a client application carries nothing of the fleet");
+    }
     if package == "cpe-worker" && matches!(dependency, "cpe-aws" | "cpe-local") {
         return Some("invariant 4, pollers cannot tell AWS from local");
     }
@@ -118,9 +124,9 @@ fn forbidden_directly(package: &str, dependency: &str) -> Option<&'static str> {
     if dependency.starts_with("aws-") && package != "cpe-aws" {
         return Some("invariant 2, only cpe-aws names the AWS SDK");
     }
-    let knows_both = package == "cpe" || package == "cpe-tests";
-    if dependency == "cpe-aws" && !knows_both {
-        return Some("invariant 2, only the binary knows both AWS and the sandbox");
+    let knows_aws = matches!(package, "cpe" | "cpe-tests" | "cpe-client");
+    if dependency == "cpe-aws" && !knows_aws {
+        return Some("invariant 2, only the binary and the client library know AWS");
     }
     None
 }
@@ -136,6 +142,9 @@ mod tests {
         assert!(forbidden_below("cpe-local", "cpe-worker").is_some());
         assert!(forbidden_below("cpe-worker", "cpe-aws").is_some());
         assert!(forbidden_below("cpe-guest", "cpe-swf").is_some());
+        assert!(forbidden_below("cpe-client", "cpe-worker").is_some());
+        assert!(forbidden_directly("cpe-client", "cpe-aws").is_none());
+        assert!(forbidden_directly("cpe-modules", "cpe-aws").is_some());
         assert!(forbidden_directly("cpe-worker", "wasmtime").is_some());
         assert!(forbidden_directly("cpe-sandbox", "wasmtime").is_none());
         assert!(forbidden_directly("cpe-local", "aws-sdk-s3").is_some());

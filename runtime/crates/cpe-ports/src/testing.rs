@@ -2,8 +2,10 @@
 
 mod blobs;
 mod clock;
+mod queues;
 
 pub use self::{
     blobs::{BodyFault, MemoryBlobs},
     clock::ManualClock,
+    queues::MemoryQueues,
 };

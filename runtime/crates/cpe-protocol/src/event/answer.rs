@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cpe_swf::{Timestamp, WorkflowExecution, WorkflowType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{ActivityRef, EventData, RequestId, activity_json};
@@ -63,7 +63,7 @@ impl Rejection {
 }
 
 /// What a client may have so much of at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuotaName {
     JobsInFlight,
@@ -80,7 +80,7 @@ impl fmt::Display for QuotaName {
 }
 
 /// A quota that is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     pub name: QuotaName,
     pub limit: u32,
@@ -120,7 +120,7 @@ impl JobInfo {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobEnd(pub Option<Value>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ActivityStatus {
     Scheduled,
