@@ -131,6 +131,8 @@ class Activity:
     version: str
     progress: Any
     progress_count: int
+    metering: Optional[Dict[str, Any]]
+    """What the run took, once it has ended: `runMs`, `cpuMs`, `peakMemory` in bytes, and more."""
     _body: Dict[str, Any] = field(repr=False, compare=False)
     _follow: Callable[[Any], Any] = field(repr=False, compare=False)
 
@@ -684,6 +686,7 @@ class Client:
                 version=str(kind.get("version")),
                 progress=told.get("progress"),
                 progress_count=_number(told, "progressCount"),
+                metering=told.get("metering"),
                 _body=told,
                 _follow=self._follow,
             )

@@ -95,6 +95,8 @@ def check_demo(client: Client, s3: object, folder: str) -> None:
     expect([e.type for e in events if e.late], [])
     expect((events[0].type, events[1].type), ("WORKFLOW_SCHEDULED", "JOB_STARTED"))
     expect(events[-1].type, "JOB_COMPLETED")
+    metered = [e.activity.metering["runMs"] > 0 for e in events if e.type == "ACTIVITY_COMPLETED"]
+    expect(metered, [True] * 3)
     types = Counter(e.type for e in events)
     expect((types["ACTIVITY_STARTED"], types["ACTIVITY_COMPLETED"]), (3, 3))
     for file in ("web.jpg", "thumb.png"):
