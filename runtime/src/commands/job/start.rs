@@ -91,7 +91,7 @@ impl Start {
                 println!("{}", json!({"jobId": job.job_id, "workflowId": workflow_id}));
             }
             Output::Json => {}
-            Output::Text => println!("{job} sent to {queue}"),
+            Output::Text => println!("{workflow_id} sent to {queue}"),
         }
         if self.wait {
             let answer = Peek::new(&ports, config, &job.client, request_id).await;
