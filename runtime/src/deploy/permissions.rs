@@ -77,7 +77,8 @@ const ROLES: [Role; 6] = [
             "/runtime/crates/cpe-modules/src",
         ],
         also: &STARTING,
-        not: &[],
+        // Only who pushes goes on with uploads to the registry.
+        not: &["s3:ListBucketMultipartUploads", "s3:ListMultipartUploadParts"],
     },
     Role {
         policies: &["client"],
@@ -138,6 +139,8 @@ fn actions(call: &str) -> Vec<String> {
         "blobs.copy" => &["s3:GetObject", "s3:PutObject"],
         "blobs.delete" => &["s3:DeleteObject"],
         "blobs.list" => &["s3:ListBucket"],
+        "blobs.list_uploads" => &["s3:ListBucketMultipartUploads"],
+        "blobs.list_parts" => &["s3:ListMultipartUploadParts"],
         "blobs.create_bucket" => &["s3:CreateBucket", "s3:ListBucket"],
         call => {
             let operation = call.strip_prefix("workflows.").unwrap_or_else(|| {
@@ -238,11 +241,8 @@ fn permitted(policy: &str) -> BTreeSet<String> {
                 assert!(resource.contains(&format!(":{service}:")), "{action} of {resource}");
                 // A bucket is listed; objects are all the rest.
                 let of_bucket = !resource.contains("/*");
-                assert_eq!(
-                    service == "s3" && of_bucket,
-                    action == "s3:ListBucket",
-                    "{action} {resource}"
-                );
+                let lists = matches!(action, "s3:ListBucket" | "s3:ListBucketMultipartUploads");
+                assert_eq!(service == "s3" && of_bucket, lists, "{action} {resource}");
                 actions.insert(action.to_owned());
             }
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cpe_ports::{
     BlobStore, ByteRange, CompletedPart, Error, GetObject, ListObjects, ListPage, ObjectAddress,
-    ObjectMeta, PutOptions, UploadId,
+    ObjectMeta, PutOptions, StoredPart, UploadId,
 };
 
 use super::Metrics;
@@ -105,6 +105,18 @@ impl BlobStore for Metered {
 
     async fn abort_upload(&self, at: &ObjectAddress, upload: &UploadId) -> Result<(), Error> {
         self.look(self.inner.abort_upload(at, upload).await)
+    }
+
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error> {
+        self.look(self.inner.list_uploads(at).await)
+    }
+
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error> {
+        self.look(self.inner.list_parts(at, upload).await)
     }
 
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {

@@ -17,7 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
 use cpe_ports::{
     BlobStore, ByteRange, CompletedPart, Error, ErrorKind, GetObject, ListObjects, ListPage,
-    ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+    ObjectAddress, ObjectMeta, PutCondition, PutOptions, StoredPart, UploadId,
 };
 
 use crate::{endpoint::Place, error::port_error};
@@ -231,6 +231,43 @@ impl BlobStore for S3 {
             .await
             .map(drop)
             .map_err(|e| self.error(at, e))
+    }
+
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error> {
+        // Keys come in order, so that those of this very key are the first with it as a prefix.
+        let answer = self
+            .calls
+            .list_multipart_uploads()
+            .bucket(&at.bucket)
+            .prefix(&at.key)
+            .send()
+            .await
+            .map_err(|e| self.error(format!("uploads to {at}"), e))?;
+        let uploads = answer.uploads.unwrap_or_default().into_iter();
+        let of_key = uploads.filter(|upload| upload.key.as_deref() == Some(at.key.as_str()));
+        Ok(of_key.filter_map(|upload| upload.upload_id.map(UploadId)).collect())
+    }
+
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error> {
+        let mut parts = self
+            .calls
+            .list_parts()
+            .bucket(&at.bucket)
+            .key(&at.key)
+            .upload_id(&upload.0)
+            .into_paginator()
+            .items()
+            .send();
+        let mut all = Vec::new();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|e| self.error(format!("parts of {at}"), e))?;
+            all.extend(convert::part(part));
+        }
+        Ok(all)
     }
 
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {

@@ -29,7 +29,7 @@ pub use self::{
     lock::{LockId, Locks},
     modules::{ModuleState, Modules, ModulesConfig, Wanted},
     notify::Notifications,
-    registry::{Pruned, Push, Pushed, Registry, Retention, Seen},
+    registry::{Pruned, Push, Pushed, Registry, Retention, Seen, Sent},
     status::{Refused, WorkerStatus},
     trust::{KeyError, SignerKey, check_signature, sign},
 };

@@ -16,7 +16,10 @@ use cpe_ports::{
 };
 use cpe_sandbox::{Digest, Sandbox};
 
-pub use self::prune::{Pruned, Retention};
+pub use self::{
+    prune::{Pruned, Retention},
+    upload::Sent,
+};
 use crate::{
     Action, Author, Channel, Description, ModuleError, Version,
     reading::{self, MAX_MODULE},

@@ -117,6 +117,16 @@ pub struct CompletedPart {
     pub etag: String,
 }
 
+/// A part of an unfinished upload that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPart {
+    pub number: u32,
+    /// With its quotes. The MD5 of its bytes in hex, unless the bucket is encrypted with keys of
+    /// its own.
+    pub etag: String,
+    pub size: u64,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListObjects {
     pub bucket: String,
@@ -199,6 +209,16 @@ pub trait BlobStore: Send + Sync + fmt::Debug + 'static {
     ) -> Result<String, Error>;
 
     async fn abort_upload(&self, at: &ObjectAddress, upload: &UploadId) -> Result<(), Error>;
+
+    /// Uploads to that very key that are neither completed nor aborted; a thousand at most.
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error>;
+
+    /// All parts of an unfinished upload, by their numbers.
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error>;
 
     /// Copies within the store; answers the copy's entity tag.
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error>;

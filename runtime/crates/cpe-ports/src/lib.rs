@@ -18,7 +18,7 @@ pub use self::{
     account::{Account, Caller},
     blobs::{
         BlobStore, ByteRange, ByteStream, CompletedPart, GetObject, ListObjects, ListPage,
-        ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+        ObjectAddress, ObjectMeta, PutCondition, PutOptions, StoredPart, UploadId,
     },
     checksum::{Checksum, ChecksumAlgorithm, ChecksumCheck},
     clock::{Clock, SystemClock},

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, path::PathBuf};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
-use cpe_modules::{Change, Inside, Registry, Seen, differences, sign};
+use cpe_modules::{Change, Inside, Registry, Seen, Sent, differences, sign};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ impl Push {
 
         let author = author(self.message.as_deref());
         let version = registry.version(digest.clone(), &bytes, &author)?;
-        upload(&registry, &digest, &bytes).await?;
+        let sent = upload(&registry, &digest, &bytes).await?;
         let pushed = registry.advance(&seen, version, &author).await?;
         let before = seen.document.as_ref().map(|document| document.current.digest.to_string());
         match global.output {
@@ -65,13 +65,17 @@ impl Push {
                 "{}",
                 json!({
                     "name": name, "channel": channel, "digest": digest.to_string(),
-                    "size": bytes.len(), "changed": pushed.changed, "before": before,
+                    "size": bytes.len(), "stored_before": sent.before, "changed": pushed.changed, "before": before,
                     "changes": changes.iter().map(change_json).collect::<Vec<_>>(),
                 })
             ),
             Output::Text if pushed.changed => {
-                let size = size(bytes.len() as u64);
-                println!("{} is now {digest} ({size})", self.reference);
+                let whole = size(bytes.len() as u64);
+                let before = match sent.before {
+                    0 => String::new(),
+                    before => format!(", {} of it stored before", size(before)),
+                };
+                println!("{} is now {digest} ({whole}{before})", self.reference);
             }
             Output::Text => println!("{} is {digest} already", self.reference),
         }
@@ -134,17 +138,24 @@ async fn upload(
     registry: &Registry,
     digest: &cpe_sandbox::Digest,
     bytes: &Bytes,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Sent> {
     let target = match std::io::stderr().is_terminal() {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(Some(bytes.len() as u64), target);
-    if let Ok(style) = ProgressStyle::with_template("uploading {bar:40} {bytes}/{total_bytes}") {
+    if let Ok(style) = ProgressStyle::with_template("uploading {bar:40} {bytes}/{total_bytes}{msg}")
+    {
         bar.set_style(style);
     }
     bar.tick();
-    let uploaded = registry.upload(digest, bytes.clone(), &|sent| bar.set_position(sent)).await;
+    let progress = |sent: Sent| {
+        if sent.before > 0 {
+            bar.set_message(format!(" ({} stored before)", size(sent.before)));
+        }
+        bar.set_position(sent.stored);
+    };
+    let uploaded = registry.upload(digest, bytes.clone(), &progress).await;
     bar.finish_and_clear();
     match uploaded {
         Err(error) if error.is_retryable() => {

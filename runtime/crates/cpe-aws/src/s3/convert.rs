@@ -7,13 +7,13 @@ use aws_sdk_s3::{
         get_object::GetObjectOutput, head_object::HeadObjectOutput,
         list_objects_v2::ListObjectsV2Output,
     },
-    types::{ChecksumType, Object},
+    types::{ChecksumType, Object, Part},
 };
 use aws_smithy_types::DateTime;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use cpe_ports::{
     ByteRange, ByteStream, Checksum, ChecksumAlgorithm, Error, ErrorKind, GetObject, ListPage,
-    ObjectAddress, ObjectMeta,
+    ObjectAddress, ObjectMeta, StoredPart,
 };
 use cpe_swf::Timestamp;
 use futures::stream;
@@ -38,6 +38,12 @@ pub(super) fn copy_source(from: &ObjectAddress) -> String {
 
 pub(super) fn number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// One that lacks what every part has is none.
+pub(super) fn part(part: Part) -> Option<StoredPart> {
+    let number = part.part_number.and_then(|number| u32::try_from(number).ok())?;
+    Some(StoredPart { number, etag: part.e_tag?, size: size(part.size) })
 }
 
 pub(super) fn metadata(metadata: BTreeMap<String, String>) -> Option<HashMap<String, String>> {

@@ -197,6 +197,37 @@ async fn an_upload_in_parts() {
 }
 
 #[tokio::test]
+async fn what_is_there_of_an_upload() {
+    let uploads = "<ListMultipartUploadsResult>\
+        <Upload><Key>a</Key><UploadId>u</UploadId></Upload>\
+        <Upload><Key>ab</Key><UploadId>v</UploadId></Upload></ListMultipartUploadsResult>";
+    let part = |number: u32, size: u32, more: &str| {
+        format!(
+            "<ListPartsResult>{more}<Part><PartNumber>{number}</PartNumber>\
+             <ETag>&quot;e{number}&quot;</ETag><Size>{size}</Size></Part></ListPartsResult>"
+        )
+    };
+    let more = "<IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>";
+    let pages = [fake::ok(uploads), fake::ok(&part(1, 9, more)), fake::ok(&part(3, 7, ""))];
+    let fake = Fake::start(pages).await;
+    let s3 = fake.s3();
+    let found = s3.list_uploads(&at("a")).await.unwrap();
+    assert_eq!(found, [UploadId("u".to_owned())]);
+    let parts = s3.list_parts(&at("a"), &found[0]).await.unwrap();
+    let told: Vec<_> = parts.iter().map(|p| (p.number, p.size, p.etag.as_str())).collect();
+    assert_eq!(told, [(1, 9, "\"e1\""), (3, 7, "\"e3\"")]);
+    let lines: Vec<_> = fake.asked().iter().map(fake::Asked::line).collect();
+    expect![[r#"
+        [
+            "GET /media/?uploads&prefix=a",
+            "GET /media/a?uploadId=u",
+            "GET /media/a?part-number-marker=1&uploadId=u",
+        ]
+    "#]]
+    .assert_debug_eq(&lines);
+}
+
+#[tokio::test]
 async fn a_copy_names_its_source_encoded() {
     let done = "<CopyObjectResult><ETag>&quot;c&quot;</ETag></CopyObjectResult>";
     // An error may come with the status of a success.

@@ -5,7 +5,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use cpe_ports::{
     BlobStore, ByteRange, ChecksumAlgorithm, CompletedPart, Error, ErrorKind, GetObject,
-    ListObjects, ListPage, ObjectAddress, ObjectMeta, PutCondition, PutOptions, UploadId,
+    ListObjects, ListPage, ObjectAddress, ObjectMeta, PutCondition, PutOptions, StoredPart,
+    UploadId,
 };
 use cpe_swf::Timestamp;
 use futures::{StreamExt, stream};
@@ -13,7 +14,7 @@ use futures::{StreamExt, stream};
 use super::{
     checksums::{Algorithm, Checksum, ChecksumKind, ChecksumPlan},
     error::StoreError,
-    index::{Complete, ListedPart},
+    index::{Complete, ListedPart, UploadsQuery},
     model::{
         Encryption, EntityTag, EntityTags, Entry, Headers, ListQuery, Object, ReadConditions,
         WriteCondition,
@@ -21,6 +22,9 @@ use super::{
     objects::{Copy, DEFAULT_REGION, Objects, Put},
     receive::{Announced, BodyStream, Incoming},
 };
+
+/// Unfinished uploads to one key that are told.
+const MAX_UPLOADS: usize = 1000;
 
 #[async_trait]
 impl BlobStore for Objects {
@@ -126,6 +130,42 @@ impl BlobStore for Objects {
 
     async fn abort_upload(&self, at: &ObjectAddress, upload: &UploadId) -> Result<(), Error> {
         Ok(Objects::abort_upload(self, at, upload).await?)
+    }
+
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error> {
+        let keys = ListQuery {
+            bucket: at.bucket.clone(),
+            prefix: at.key.clone(),
+            delimiter: None,
+            after: None,
+            max: MAX_UPLOADS,
+        };
+        let page = Objects::list_uploads(self, UploadsQuery { keys, after_upload: None }).await?;
+        let of_key = page.entries.into_iter().filter_map(|entry| match entry {
+            Entry::One(key, upload) if key == at.key => Some(UploadId(upload.id)),
+            _ => None,
+        });
+        Ok(of_key.collect())
+    }
+
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error> {
+        let mut all: Vec<StoredPart> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |part| part.number);
+            let (_, parts, more) = Objects::list_parts(self, at, upload, after, usize::MAX).await?;
+            all.extend(parts.into_iter().map(|part| StoredPart {
+                number: part.number,
+                etag: part.etag.quoted(),
+                size: part.size,
+            }));
+            if !more {
+                return Ok(all);
+            }
+        }
     }
 
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {

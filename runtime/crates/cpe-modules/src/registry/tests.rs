@@ -234,11 +234,58 @@ async fn large_components_go_in_parts_and_only_once() {
     let bytes = Bytes::from(vec![7; 20 << 20]);
     let digest = Digest::of(&bytes);
     let told = std::sync::Mutex::new(Vec::new());
-    let progress = |sent: u64| told.lock().unwrap().push(sent >> 20);
-    scene.blobs.fail_next(0, ErrorKind::Unavailable);
+    let progress = |sent: Sent| told.lock().unwrap().push(sent.stored >> 20);
     scene.registry.upload(&digest, bytes.clone(), &progress).await.unwrap();
     scene.registry.upload(&digest, bytes.clone(), &progress).await.unwrap();
-    assert_eq!(*told.lock().unwrap(), [8, 16, 20, 20]);
+    assert_eq!(*told.lock().unwrap(), [0, 8, 16, 20, 20, 20]);
     assert_eq!(scene.registry.fetch(&digest).await.unwrap(), bytes);
     assert_eq!(scene.blobs.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn a_push_that_was_cut_off_goes_on_where_it_was() {
+    let scene = Scene::new();
+    let bytes: Bytes = (0..20u32 << 18).flat_map(u32::to_le_bytes).collect();
+    let digest = Digest::of(&bytes);
+    let upload = async || scene.registry.upload(&digest, bytes.clone(), &|_| ()).await;
+    // Whether it is there, the unfinished uploads, a new one, and two parts of three.
+    scene.blobs.fail_after(5, ErrorKind::Unavailable);
+    let error = upload().await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    scene.blobs.take_calls();
+    let sent = upload().await.unwrap();
+    assert_eq!(sent, Sent { stored: 20 << 20, before: 16 << 20 });
+    let verbs = |calls: Vec<String>| {
+        let verb = |call: &String| call.split(' ').next().unwrap().to_owned();
+        calls.iter().map(verb).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        verbs(scene.blobs.take_calls()),
+        ["head", "list-uploads", "list-parts", "upload-part", "complete-upload"]
+    );
+    assert_eq!(scene.registry.fetch(&digest).await.unwrap(), bytes);
+    assert_eq!(scene.blobs.open_uploads(), 0);
+}
+
+#[tokio::test]
+async fn parts_of_other_bytes_are_sent_again() {
+    let scene = Scene::new();
+    let bytes = Bytes::from(vec![7; 20 << 20]);
+    let digest = Digest::of(&bytes);
+    let at = ObjectAddress::new("mods", format!("reg/blobs/sha256/{}", digest.hex()));
+    let begun = scene.blobs.create_upload(&at, PutOptions::default()).await.unwrap();
+    for (number, byte) in [(1, 7), (2, 6)] {
+        let part = Bytes::from(vec![byte; 8 << 20]);
+        scene.blobs.upload_part(&at, &begun, number, part).await.unwrap();
+    }
+    // Another of the same key, with less, or which cannot be listed: either is no trouble.
+    scene.blobs.create_upload(&at, PutOptions::default()).await.unwrap();
+    let sent = scene.registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+    assert_eq!(sent.before, 8 << 20);
+    assert_eq!(scene.registry.fetch(&digest).await.unwrap(), bytes);
+
+    let bytes = Bytes::from(vec![8; 20 << 20]);
+    scene.blobs.fail_after(1, ErrorKind::Refused);
+    let sent = scene.registry.upload(&Digest::of(&bytes), bytes, &|_| ()).await.unwrap();
+    assert_eq!(sent.before, 0);
 }

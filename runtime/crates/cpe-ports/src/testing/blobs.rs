@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,13 +12,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cpe_swf::Timestamp;
 use futures::{StreamExt, stream};
-
+use md5::{Digest, Md5};
 use tokio::sync::Semaphore;
 
 use crate::{
     BlobStore, ByteRange, Checksum, ChecksumAlgorithm, Clock, CompletedPart, Error, ErrorKind,
     GetObject, ListObjects, ListPage, ObjectAddress, ObjectMeta, PutCondition, PutOptions,
-    UploadId,
+    StoredPart, UploadId,
 };
 
 /// S3's least size of a part that is not the last.
@@ -54,7 +53,8 @@ struct State {
     buckets: BTreeMap<String, BTreeMap<String, Object>>,
     uploads: BTreeMap<u64, Upload>,
     last_upload: u64,
-    failures: VecDeque<ErrorKind>,
+    /// What becomes of the next operations.
+    failures: VecDeque<Option<ErrorKind>>,
     faults: VecDeque<BodyFault>,
     calls: Vec<String>,
     stalled: bool,
@@ -125,7 +125,14 @@ impl MemoryBlobs {
 
     /// The next `times` operations fail like this.
     pub fn fail_next(&self, times: usize, kind: ErrorKind) {
-        self.lock().failures.extend(std::iter::repeat_n(kind, times));
+        self.lock().failures.extend(std::iter::repeat_n(Some(kind), times));
+    }
+
+    /// The operation after the next `times` fails like this.
+    pub fn fail_after(&self, times: usize, kind: ErrorKind) {
+        let mut state = self.lock();
+        state.failures.extend(std::iter::repeat_n(None, times));
+        state.failures.push_back(Some(kind));
     }
 
     /// The next `times` bodies that are read come like this.
@@ -164,7 +171,7 @@ impl MemoryBlobs {
     fn begin(&self, verb: &str, bucket: &str, key: &str) -> Result<MutexGuard<'_, State>, Error> {
         let mut state = self.lock();
         state.calls.push(format!("{verb} {bucket}/{key}"));
-        match state.failures.pop_front() {
+        match state.failures.pop_front().flatten() {
             Some(kind) => Err(Error::new(kind, "a failure that the test asked for")),
             None => Ok(state),
         }
@@ -370,6 +377,27 @@ impl BlobStore for MemoryBlobs {
         Ok(())
     }
 
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error> {
+        let state = self.begin("list-uploads", &at.bucket, &at.key)?;
+        let of_key = state.uploads.iter().filter(|(_, upload)| upload.at == *at);
+        Ok(of_key.map(|(id, _)| UploadId(id.to_string())).collect())
+    }
+
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error> {
+        let mut state = self.begin("list-parts", &at.bucket, &at.key)?;
+        let parts = state.upload(at, upload)?.parts.iter();
+        let part = |(number, (etag, body)): (&u32, &(String, Bytes))| StoredPart {
+            number: *number,
+            etag: etag.clone(),
+            size: body.len() as u64,
+        };
+        Ok(parts.map(part).collect())
+    }
+
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {
         let now = self.now();
         let mut state = self.begin("copy", &from.bucket, &from.key)?;
@@ -409,11 +437,10 @@ impl BlobStore for MemoryBlobs {
     }
 }
 
-/// A tag by content, the same for the same bytes. S3's own is of no more use to a caller.
+/// A tag by content, as S3 makes it of what is put at once.
 fn etag_of(body: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    format!("\"{:016x}\"", hasher.finish())
+    let digest: String = Md5::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digest}\"")
 }
 
 fn refused(code: &str, message: &str) -> Error {

@@ -333,6 +333,18 @@ impl BlobStore for Counting {
         unreachable!("these tests only read")
     }
 
+    async fn list_uploads(&self, _: &ObjectAddress) -> Result<Vec<cpe_ports::UploadId>, Error> {
+        unreachable!("these tests only read")
+    }
+
+    async fn list_parts(
+        &self,
+        _: &ObjectAddress,
+        _: &cpe_ports::UploadId,
+    ) -> Result<Vec<cpe_ports::StoredPart>, Error> {
+        unreachable!("these tests only read")
+    }
+
     async fn copy(&self, _: &ObjectAddress, _: &ObjectAddress) -> Result<String, Error> {
         unreachable!("these tests only read")
     }
