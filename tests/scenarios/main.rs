@@ -20,6 +20,7 @@ mod modules;
 mod operations;
 mod payloads;
 mod plan_test;
+mod plan_types;
 mod plans;
 mod processes;
 mod refusals;

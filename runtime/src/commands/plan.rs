@@ -17,7 +17,8 @@ use crate::cli::Global;
 #[derive(Debug, Subcommand)]
 pub enum PlanCommand {
     /// Checks plans: every mistake of every file, with line and column, and what may not be meant.
-    #[command(after_help = "Example:\n  cpe plan check plans/transcode.yaml --deny warnings")]
+    #[command(after_help = "Example:\n  cpe plan check plans/transcode.yaml --deny warnings\n  \
+                      cpe plan check plans/ --modules")]
     Check(check::Check),
     /// Draws a plan: its steps, what each waits for, and what happens when some fail.
     #[command(
@@ -48,7 +49,7 @@ pub struct SchemaArgs {
 impl PlanCommand {
     pub async fn run(self, global: &Global) -> Result<(), Failed> {
         match self {
-            Self::Check(check) => check.run(global.output),
+            Self::Check(check) => check.run(global).await,
             Self::Graph(graph) => graph.run(),
             Self::Replay(replay) => replay.run(global).await,
             Self::Test(test) => test.run(global).await,

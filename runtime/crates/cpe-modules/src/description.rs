@@ -7,7 +7,10 @@
 use cpe_sandbox::WORLD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentImport, ComponentOuterAliasKind, ComponentType,
+    ComponentTypeRef, Encoding, InstanceTypeDeclaration, Parser, Payload,
+};
 
 use crate::ModuleError;
 
@@ -20,6 +23,8 @@ const MAX_NAME: usize = 128;
 const MAX_ABOUT: usize = 1000;
 /// Sections that are looked at in search of it.
 const MAX_SECTIONS: usize = 100_000;
+/// The function by which files are opened; a component imports of an interface what it calls.
+const OPEN: &str = "[method]descriptor.open-at";
 /// Interfaces of a component that are told.
 const MAX_IMPORTS: usize = 1000;
 
@@ -91,6 +96,8 @@ pub struct Inside {
     /// The interfaces that it imports, as they are written in it.
     pub imports: Vec<String>,
     pub exports: Vec<String>,
+    /// Whether it can open files, as programs do not that only print.
+    pub opens_files: bool,
 }
 
 impl Inside {
@@ -108,6 +115,7 @@ impl Inside {
         // How deep the section is that is being read: what belongs to components within this one
         // is not its own, and what its core modules say is.
         let mut depth = Vec::new();
+        let mut types = InstanceTypes::default();
         for payload in Parser::new(0).parse_all(bytes).take(MAX_SECTIONS) {
             let unreadable = |error: wasmparser::BinaryReaderError| refused(error.to_string());
             match payload.map_err(unreadable)? {
@@ -115,14 +123,27 @@ impl Inside {
                 Payload::End(_) => drop(depth.pop()),
                 Payload::ComponentImportSection(imports) if depth.len() == 1 => {
                     for import in imports {
-                        let name = import.map_err(unreadable)?.name.name.to_owned();
-                        push(&mut inside.imports, name);
+                        let import = import.map_err(unreadable)?;
+                        inside.opens_files |= types.open_files(&import);
+                        types.add_import(import.ty);
+                        push(&mut inside.imports, import.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(exports) if depth.len() == 1 => {
                     for export in exports {
-                        let name = export.map_err(unreadable)?.name.name.to_owned();
-                        push(&mut inside.exports, name);
+                        let export = export.map_err(unreadable)?;
+                        types.add_export(export.kind);
+                        push(&mut inside.exports, export.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentTypeSection(section) if depth.len() == 1 => {
+                    for ty in section {
+                        types.add(&ty.map_err(unreadable)?);
+                    }
+                }
+                Payload::ComponentAliasSection(aliases) if depth.len() == 1 => {
+                    for alias in aliases {
+                        types.add_alias(&alias.map_err(unreadable)?);
                     }
                 }
                 Payload::CustomSection(section) if section.name() == SECTION && is_own(&depth) => {
@@ -142,6 +163,54 @@ impl Inside {
     /// What it was built for: what it says, or what it must have been.
     pub fn world(&self) -> &str {
         self.description.as_ref().map_or(WORLD, |description| &description.world)
+    }
+}
+
+/// The component's types in their order, as far as they are of instances that open files.
+#[derive(Default)]
+struct InstanceTypes {
+    count: u32,
+    opening: Vec<u32>,
+}
+
+impl InstanceTypes {
+    fn add(&mut self, ty: &ComponentType<'_>) {
+        let opens = |declared: &InstanceTypeDeclaration<'_>| match declared {
+            InstanceTypeDeclaration::Export { name, .. } => name.name == OPEN,
+            _ => false,
+        };
+        if let ComponentType::Instance(declared) = ty
+            && declared.iter().any(opens)
+        {
+            self.opening.push(self.count);
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn add_alias(&mut self, alias: &ComponentAlias<'_>) {
+        let is_type = match alias {
+            ComponentAlias::InstanceExport { kind, .. } => *kind == ComponentExternalKind::Type,
+            ComponentAlias::Outer { kind, .. } => *kind == ComponentOuterAliasKind::Type,
+            ComponentAlias::CoreInstanceExport { .. } => false,
+        };
+        self.count = self.count.saturating_add(u32::from(is_type));
+    }
+
+    fn add_import(&mut self, ty: ComponentTypeRef) {
+        let is_type = matches!(ty, ComponentTypeRef::Type(_));
+        self.count = self.count.saturating_add(u32::from(is_type));
+    }
+
+    fn add_export(&mut self, kind: ComponentExternalKind) {
+        let is_type = kind == ComponentExternalKind::Type;
+        self.count = self.count.saturating_add(u32::from(is_type));
+    }
+
+    fn open_files(&self, import: &ComponentImport<'_>) -> bool {
+        match import.ty {
+            ComponentTypeRef::Instance(index) => self.opening.contains(&index),
+            _ => false,
+        }
     }
 }
 

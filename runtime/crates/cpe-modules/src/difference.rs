@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
 
-use crate::Inside;
+use crate::{
+    Inside,
+    needs::{self, FILES},
+};
 
 /// So deep schemas are compared.
 const MAX_DEPTH: usize = 16;
@@ -15,8 +18,8 @@ const MAX_CHANGES: usize = 100;
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Whether the new version asks for more than the old one did: it imports what that did not,
-    /// takes less, or gives less.
+    /// Whether the new version asks for more than the old one did: it imports what reaches outside
+    /// and that did not, takes less, or gives less.
     pub grows: bool,
     pub what: String,
 }
@@ -32,7 +35,11 @@ pub fn differences(old: &Inside, new: &Inside) -> Vec<Change> {
     let mut changes = Vec::new();
     let (before, after) = (names(&old.imports), names(&new.imports));
     for import in after.difference(&before) {
-        changes.push(Change { grows: true, what: format!("imports `{import}`") });
+        let grows = needs::reaches(import, new);
+        changes.push(Change { grows, what: format!("imports `{import}`") });
+    }
+    if new.opens_files && !old.opens_files && before.iter().any(|i| i.starts_with(FILES)) {
+        changes.push(Change { grows: true, what: "opens files".to_owned() });
     }
     for import in before.difference(&after) {
         changes.push(Change { grows: false, what: format!("no longer imports `{import}`") });
@@ -162,6 +169,7 @@ mod tests {
             }),
             imports: imports.iter().map(ToString::to_string).collect(),
             exports: Vec::new(),
+            opens_files: false,
         }
     }
 
@@ -186,6 +194,34 @@ mod tests {
             "#]],
         );
         check(&old, &old, expect![[""]]);
+    }
+
+    #[test]
+    fn what_gives_nothing_by_itself_does_not_grow() {
+        let any = || json!(true);
+        let plain = inside(&["cpe:activity/log@0.1.0"], any(), any());
+        let imports = [
+            "wasi:cli/environment@0.2.6",
+            "wasi:clocks/wall-clock@0.2.6",
+            "wasi:random/random@0.2.6",
+            "wasi:filesystem/types@0.2.6",
+            "wasi:filesystem/preopens@0.2.6",
+            "cpe:activity/log@0.1.0",
+        ];
+        let program = inside(&imports, any(), any());
+        let opening = Inside { opens_files: true, ..program.clone() };
+        assert!(differences(&plain, &program).iter().all(|change| !change.grows));
+        let grown = |old, new| {
+            let changes = differences(old, new).into_iter().filter(|change| change.grows);
+            changes.map(|change| change.what).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            grown(&plain, &opening),
+            ["imports `wasi:filesystem/preopens@0.2`", "imports `wasi:filesystem/types@0.2`"]
+        );
+        assert_eq!(grown(&program, &opening), ["opens files"]);
+        let more = ["wasi:http/types@0.2.6", "cpe:activity/object-store@0.1.0"];
+        assert_eq!(grown(&plain, &inside(&more, any(), any())).len(), 2);
     }
 
     #[test]

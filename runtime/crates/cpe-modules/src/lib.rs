@@ -9,9 +9,11 @@ mod compiled;
 mod description;
 mod difference;
 mod error;
+mod inspect;
 mod lock;
 mod look;
 mod modules;
+mod needs;
 mod notify;
 mod oci;
 mod reading;
@@ -26,6 +28,7 @@ pub use self::{
     description::{Description, Inside, SECTION},
     difference::{Change, differences},
     error::ModuleError,
+    inspect::{Inspector, inspect_file},
     lock::{LockId, Locks},
     modules::{ModuleState, Modules, ModulesConfig, Wanted},
     notify::Notifications,

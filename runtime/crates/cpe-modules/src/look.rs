@@ -131,6 +131,13 @@ impl Sources {
     }
 }
 
+/// What is in a file.
+pub(crate) async fn look_at_file(path: &Path) -> Result<(Found, Bytes), ModuleError> {
+    let stamp = file_stamp(path).await?;
+    let bytes = file(path).await?;
+    Ok((Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, bytes))
+}
+
 fn read_afresh(bytes: Bytes, stamp: String) -> (Found, Option<Bytes>) {
     (Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, Some(bytes))
 }

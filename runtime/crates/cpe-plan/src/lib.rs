@@ -21,6 +21,7 @@ mod replay;
 mod schema;
 mod state;
 mod template;
+mod types;
 mod warnings;
 
 pub use self::{
@@ -38,5 +39,6 @@ pub use self::{
     replay::{Difference, Replay, ReplayedDecisions, read_history, replay},
     schema::Schema,
     state::{CANCEL_ACTIVITY_SIGNAL, RunState, StepFailure, StepStatus, cancel_activity_input},
+    types::{ModuleType, ModuleTypes, Need, TypeReport},
     warnings::PlanWarning,
 };

@@ -13,6 +13,7 @@ pub(crate) struct OutputsSpec(Vec<Output>);
 #[derive(Debug, Clone)]
 struct Output {
     key: String,
+    text: String,
     path: JsonPath,
     singular: bool,
 }
@@ -20,7 +21,8 @@ struct Output {
 impl OutputsSpec {
     pub(crate) fn add(&mut self, key: String, path: &str) -> Result<(), String> {
         let parsed = JsonPath::parse(path).map_err(|error| error.to_string())?;
-        self.0.push(Output { key, path: parsed, singular: is_singular(path) });
+        let (text, singular) = (path.to_owned(), is_singular(path));
+        self.0.push(Output { key, text, path: parsed, singular });
         Ok(())
     }
 
@@ -28,8 +30,13 @@ impl OutputsSpec {
         self.0.is_empty()
     }
 
+    /// Keys, and the paths as they were written.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|output| (output.key.as_str(), output.text.as_str()))
+    }
+
     pub(crate) fn apply(&self, result: &Value) -> Value {
-        let outputs = self.0.iter().map(|Output { key, path, singular }| {
+        let outputs = self.0.iter().map(|Output { key, path, singular, .. }| {
             let mut found = path.query(result).all();
             let value = if *singular {
                 found.pop().cloned().unwrap_or_default()

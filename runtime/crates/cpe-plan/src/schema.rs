@@ -9,6 +9,7 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct Schema {
     validator: Arc<Validator>,
+    source: Arc<Value>,
 }
 
 /// Violations told of one value; more are not worth a reader's time.
@@ -25,7 +26,12 @@ impl Schema {
                     _ => error.to_string(),
                 }
             })?;
-        Ok(Self { validator: Arc::new(validator) })
+        Ok(Self { validator: Arc::new(validator), source: Arc::new(schema.clone()) })
+    }
+
+    /// As it was written.
+    pub(crate) fn source(&self) -> &Value {
+        &self.source
     }
 
     /// Whether `value` fits the schema.

@@ -153,6 +153,14 @@ impl Templates {
         self.environment.globals().any(|(global, _)| global == name)
     }
 
+    /// The text of a template.
+    pub(crate) fn source(&self, id: &TemplateId) -> Option<&str> {
+        self.known
+            .iter()
+            .find(|(_, compiled)| compiled.id == *id)
+            .map(|(source, _)| source.as_str())
+    }
+
     /// What a template renders to that depends on nothing.
     pub(crate) fn constant(&self, id: &TemplateId) -> Option<Value> {
         let template = self.environment.get_template(&id.0).ok()?;

@@ -5,7 +5,7 @@
 //! mistake has, and is only given of what is certain from the plan alone.
 
 mod numbers;
-mod places;
+pub(crate) mod places;
 mod reach;
 mod times;
 mod unused;
@@ -22,7 +22,8 @@ use crate::{
 /// One thing that an author may not have meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanWarning {
-    /// Of what kind: `unreachable`, `unused`, `times`, `retries` or `budget`.
+    /// Of what kind: `unreachable`, `unused`, `times`, `retries` or `budget`; of what
+    /// [`Plan::check_types`] finds, `types` or `grants`.
     pub code: &'static str,
     /// As it was given to [`crate::Plan::parse`].
     pub file: String,

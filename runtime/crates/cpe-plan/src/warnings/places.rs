@@ -9,29 +9,29 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     root: Option<Node>,
 }
 
 /// One mapping of the file, or nothing, of which every part is at the file's beginning.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'n>(Option<&'n Node>);
+pub(crate) struct Entry<'n>(Option<&'n Node>);
 
 impl Places {
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let mut problems = Problems::new(&plan.file, &plan.text);
         Self { root: document::parse(&plan.text, &mut problems) }
     }
 
-    pub(super) fn top(&self) -> Entry<'_> {
+    pub(crate) fn top(&self) -> Entry<'_> {
         Entry(self.root.as_ref())
     }
 
-    pub(super) fn activity(&self, index: usize) -> Entry<'_> {
+    pub(crate) fn activity(&self, index: usize) -> Entry<'_> {
         self.top().inner("activities").item(index)
     }
 
-    pub(super) fn step(&self, plan: &Plan, index: usize) -> Entry<'_> {
+    pub(crate) fn step(&self, plan: &Plan, index: usize) -> Entry<'_> {
         let section = plan.steps.get(index).map_or(Section::Main, |step| step.section);
         let key = match section {
             Section::Main => "steps",
@@ -44,7 +44,7 @@ impl Places {
 }
 
 impl<'n> Entry<'n> {
-    pub(super) fn inner(self, key: &str) -> Self {
+    pub(crate) fn inner(self, key: &str) -> Self {
         let Some(NodeValue::Map(entries)) = self.0.map(|node| &node.value) else {
             return Self(None);
         };
@@ -59,27 +59,58 @@ impl<'n> Entry<'n> {
         }
     }
 
-    pub(super) fn at(self) -> Position {
+    pub(crate) fn at(self) -> Position {
         self.0.map_or(Position { line: 1, column: 1 }, |node| node.at)
     }
 
-    pub(super) fn has(self, key: &str) -> bool {
+    pub(crate) fn has(self, key: &str) -> bool {
         self.inner(key).0.is_some()
     }
 
     /// Where the value of a key stands, or else the whole.
-    pub(super) fn at_key(self, key: &str) -> Position {
+    pub(crate) fn at_key(self, key: &str) -> Position {
         self.inner(key).0.map_or(self.at(), |node| node.at)
     }
 
+    /// The place of a byte of the template at a key.
+    pub(crate) fn at_offset(
+        self,
+        file: &str,
+        key: &str,
+        (template, offset): (&str, Option<usize>),
+    ) -> Position {
+        let whole = self.at_key(key);
+        let Some((node, offset)) = self.inner(key).0.zip(offset) else { return whole };
+        let before = template.get(..offset).unwrap_or_default();
+        let lines = before.split('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let text = template.split('\n').nth(lines - 1).unwrap_or_default().trim_end();
+        let line = match node.literal_line(lines) {
+            Some(line) => line,
+            // On one line, as it stands there.
+            None if lines == 1 && !template.contains('\n') => node.at.line,
+            None => return whole,
+        };
+        let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let written = file.lines().nth(index).unwrap_or_default();
+        let from = if line == node.at.line { usize::try_from(node.at.column - 1) } else { Ok(0) };
+        let skipped = written.char_indices().nth(from.unwrap_or(0)).map_or(0, |(at, _)| at);
+        let Some(found) = written.get(skipped..).and_then(|rest| rest.find(text)) else {
+            return whole;
+        };
+        let before = written.get(..skipped + found).unwrap_or_default().chars().count();
+        let column = u64::try_from(before + column).unwrap_or(0) + 1;
+        Position { line, column }
+    }
+
     /// The first of these keys that is written.
-    pub(super) fn at_first(self, keys: &[&str]) -> Position {
+    pub(crate) fn at_first(self, keys: &[&str]) -> Position {
         let key = keys.iter().find(|key| self.has(key));
         key.map_or(self.at(), |key| self.at_key(key))
     }
 
     /// Where the item of a list stands that is this text, or a list that begins with it.
-    pub(super) fn at_item_named(self, key: &str, name: &str) -> Position {
+    pub(crate) fn at_item_named(self, key: &str, name: &str) -> Position {
         let Some(NodeValue::List(items)) = self.inner(key).0.map(|node| &node.value) else {
             return self.at_key(key);
         };
