@@ -25,6 +25,7 @@ mod plans;
 mod processes;
 mod refusals;
 mod scaffold;
+mod swaps;
 mod transcode;
 mod usage;
 mod zoo;

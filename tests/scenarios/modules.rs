@@ -1,28 +1,11 @@
 //! New versions of modules while jobs run.
 
-use std::{cell::Cell, collections::BTreeSet};
-
 use cpe_modules::Author;
 use cpe_tests::{Client, Options, Program, Wire, World, activity, of_another_world, version};
 use serde_json::{Value, json};
 
-/// Fifty activity tasks side by side, by whatever is current.
-const MANY: &str = r#"
-name: Many
-version: 1
-activities:
-- {name: Version, version: v1, module: version@1, upgrade: latest, outputs_spec: {version: $.version}}
-steps:
-- name: Each
-  activity: Version
-  foreach: "{{ range(50) | list }}"
-  input: '{{ item }}'
-- {name: All, eval: '{{ Each }}', requires: [[Each, succeeded]]}
-output: "{{ All }}"
-"#;
-
 /// Two steps, and a signal between them.
-const TWO: &str = r#"
+pub(crate) const TWO: &str = r#"
 name: Two
 version: 1
 activities:
@@ -50,23 +33,23 @@ steps:
 output: "{{ Only.version }}"
 "#;
 
-fn one(module: &str) -> String {
+pub(crate) fn one(module: &str) -> String {
     ONE.replace("MODULE", module)
 }
 
 /// The job's result; what went wrong, if it failed.
-async fn result(client: &Client, job: &str) -> Value {
+pub(crate) async fn result(client: &Client, job: &str) -> Value {
     let events = client.events_of(job).await;
     let last = events.last().unwrap();
     last.pointer("/data/result").or_else(|| last.pointer("/data/errors")).cloned().unwrap()
 }
 
-async fn run_one(client: &Client, job: &str) -> Value {
+pub(crate) async fn run_one(client: &Client, job: &str) -> Value {
     client.start(job, ("One", "1"), json!({})).await;
     result(client, job).await
 }
 
-async fn go(world: &World, job: &str) {
+pub(crate) async fn go(world: &World, job: &str) {
     use cpe_swf::api::SignalWorkflowExecutionRequest;
 
     let request = SignalWorkflowExecutionRequest {
@@ -77,51 +60,6 @@ async fn go(world: &World, job: &str) {
         input: None,
     };
     world.ports.workflows.signal_workflow_execution(request).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_swaps_under_load() {
-    const SWAPS: u32 = 50;
-    let world = World::start(Options::new(Wire::Direct).plan(MANY)).await;
-    let client = world.client().await;
-    let mut last = world.push("1", version(1)).await;
-    world.settled("1", &last).await;
-    for job in 0..6 {
-        client.start(&format!("j{job}"), ("Many", "1"), json!({})).await;
-    }
-    let pushing = async {
-        for n in 2..=SWAPS {
-            last = world.push("1", version(n)).await;
-        }
-        world.settled("1", &last).await
-    };
-    let running = async {
-        let mut seen = BTreeSet::new();
-        let ends = ["JOB_COMPLETED", "JOB_FAILED"];
-        let left = Cell::new(6);
-        let events = client.events_until(|event| {
-            let ended = ends.contains(&event["type"].as_str().unwrap());
-            left.set(left.get() - usize::from(ended));
-            left.get() == 0
-        });
-        for event in events.await {
-            assert_ne!(event["type"], "ACTIVITY_FAILED", "{event}");
-            assert_ne!(event["type"], "JOB_FAILED", "{event}");
-            if event["type"] == "ACTIVITY_COMPLETED" {
-                let version = event.pointer("/data/activity/result/version").unwrap();
-                seen.insert(version.as_u64().unwrap());
-            }
-        }
-        seen
-    };
-    let (refused, seen) = tokio::join!(pushing, running);
-    assert_eq!(refused, None);
-    assert!(seen.iter().all(|version| (1..=u64::from(SWAPS)).contains(version)), "{seen:?}");
-    // And what is current now runs.
-    client.start("after", ("Many", "1"), json!({})).await;
-    let all = result(&client, "after").await.to_string();
-    assert!(all.contains("50") && !all.contains("49}"), "{all}");
-    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -166,3 +166,68 @@ async fn a_running_fleet_is_counted_and_takes_clients_in() {
     assert!(fleet.terminate().await);
     assert!(place.endpoint.terminate().await);
 }
+
+/// A pair of keys that nothing else uses.
+const SECRET: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB
+-----END PRIVATE KEY-----
+";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAiojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=
+-----END PUBLIC KEY-----
+";
+/// Of somebody else.
+const OTHER: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_sign_is_read_again_too() {
+    let place = Place::open(&["a"]).await;
+    place.make_queues("a").await;
+    place.ports.blobs.create_bucket("cpe-modules").await.unwrap();
+    for (file, text) in [("ci.pem", SECRET), ("ci.pub.pem", PUBLIC), ("other.pub.pem", OTHER)] {
+        std::fs::write(place.path().join(file), text).unwrap();
+    }
+    let sign = |keys: &str| {
+        place.configure(&["a"]);
+        let file = place.path().join("cpe.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, text.replace("a-out}", &format!("a-out, signers: [{keys}]}}")))
+            .unwrap();
+    };
+    sign("other.pub.pem");
+    let file = activity("misbehave");
+    let push = ["module", "push", file.to_str().unwrap(), "misbehave@1", "--key", "ci.pem"];
+    let (status, _, said) = place.cpe(&push).await;
+    assert_eq!(status, 0, "{said}");
+    let mut fleet = Program::start(place.path(), &["run", "--endpoint-url", &place.url], &[]);
+    fleet.line_with("cpe run:").await;
+
+    let client = place.client("a").await;
+    let mut jobs = 0;
+    let mut until = async |wanted: &str| {
+        // The signal takes its moment.
+        for _ in 0..100 {
+            jobs += 1;
+            let job = format!("j{jobs}");
+            client.start(&job, ("Echo", "1"), json!({"value": 7})).await;
+            let last = client.events_of(&job).await.pop().unwrap().to_string();
+            if last.contains(wanted) {
+                return;
+            }
+        }
+        panic!("a hundred jobs, and none ends with {wanted}");
+    };
+    until("cpe.module.untrusted").await;
+    for (keys, wanted) in
+        [("other.pub.pem, ci.pub.pem", "JOB_COMPLETED"), ("other.pub.pem", "cpe.module.untrusted")]
+    {
+        sign(keys);
+        fleet.hang_up().await;
+        until(wanted).await;
+    }
+    assert!(fleet.terminate().await);
+    assert!(place.endpoint.terminate().await);
+}

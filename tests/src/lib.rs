@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod outage;
 mod programs;
 mod schemas;
 mod versions;
@@ -15,7 +16,8 @@ mod world;
 
 pub use self::{
     client::{Client, events_text},
+    outage::Outage,
     programs::{Program, cpe_program},
-    versions::{of_another_world, version},
-    world::{Options, Wire, World, activity, photo, plan_file},
+    versions::{of_a_newer_world, of_another_world, version},
+    world::{Options, Wire, Worker, World, activity, photo, plan_file},
 };

@@ -3,10 +3,19 @@
 
 use bytes::Bytes;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup};
 
 /// An activity that answers `{"version": n}`, whatever its input.
 pub fn version(n: u32) -> Bytes {
+    built(n, "0.1.0")
+}
+
+/// The same for a world that comes after the one that there is.
+pub fn of_a_newer_world(n: u32) -> Bytes {
+    built(n, "0.2.0")
+}
+
+fn built(n: u32, world: &str) -> Bytes {
     let answer = format!(r#"{{"version":{n}}}"#);
     // `result<string, failure>`: which of both, then where the text is, and how long.
     let result: String = [0, 64, u32::try_from(answer.len()).unwrap()]
@@ -21,17 +30,33 @@ pub fn version(n: u32) -> Bytes {
             (data (i32.const 0) "{result}")
             (data (i32.const 64) "{answer}")
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-            (func (export "cpe:activity/handler@0.1.0#run") (param i32 i32) (result i32)
+            (func (export "cpe:activity/handler@{world}#run") (param i32 i32) (result i32)
                 (i32.const 0)))"#
     );
     let mut resolve = Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/activity");
-    let (package, _) = resolve.push_path(wit).unwrap();
+    let package = match world {
+        "0.1.0" => resolve.push_path(wit).unwrap().0,
+        newer => resolve.push_group(wit_of(wit, newer)).unwrap(),
+    };
     let world = resolve.select_world(&[package], Some("activity")).unwrap();
     let mut module = wat::parse_str(core).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let mut encoder = ComponentEncoder::default().validate(true).module(&module).unwrap();
     encoder.encode().unwrap().into()
+}
+
+/// The interfaces that there are, as of another version.
+fn wit_of(folder: &str, version: &str) -> UnresolvedPackageGroup {
+    let mut sources = SourceMap::new();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "wit")) {
+        let text = std::fs::read_to_string(file).unwrap().replace("0.1.0", version);
+        sources.push_str(&file.display().to_string(), text);
+    }
+    sources.parse().map_err(|(_, error)| error).unwrap()
 }
 
 /// A component for a world that nobody offers yet.

@@ -20,7 +20,7 @@ use cpe_worker::Ports;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Client;
+use crate::{client::Client, outage::Outage};
 
 /// How pollers and client reach the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Options {
     pub others: Vec<(&'static str, Quotas)>,
     /// Activity tasks at once.
     pub max_in_flight: Option<usize>,
+    /// Which pollers run from the beginning.
+    pub roles: Roles,
     /// Files with the keys of those who may sign the client's modules.
     pub signers: Option<Vec<PathBuf>>,
 }
@@ -69,6 +71,7 @@ impl Options {
             secrets: Secrets::new(),
             others: Vec::new(),
             max_in_flight: None,
+            roles: Roles::ALL,
             signers: None,
         }
     }
@@ -93,6 +96,20 @@ impl Options {
     }
 }
 
+/// Pollers that run. [`Worker::stop`] drains them.
+#[derive(Debug)]
+pub struct Worker {
+    stop: CancellationToken,
+    pollers: JoinHandle<()>,
+}
+
+impl Worker {
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.pollers.await.unwrap();
+    }
+}
+
 /// A running CPE. [`World::stop`] drains it.
 #[derive(Debug)]
 pub struct World {
@@ -100,10 +117,12 @@ pub struct World {
     pub config: Config,
     /// Where the endpoint listens, whatever wire the pollers use.
     pub url: String,
+    /// The store as the pollers see it.
+    pub outage: Outage,
+    plans: Vec<Arc<Plan>>,
     local: Local,
-    stop_pollers: CancellationToken,
     stop_server: CancellationToken,
-    pollers: JoinHandle<()>,
+    pollers: Worker,
     server: JoinHandle<()>,
     _data: tempfile::TempDir,
 }
@@ -138,16 +157,21 @@ impl World {
         let config = config(&options, data.path().join("state"));
         compose::prepare(&config, &ports).await.unwrap();
         push(&config, &ports, &options).await;
-        let plans = options
+        let plans: Vec<_> = options
             .plans
             .iter()
             .map(|text| Arc::new(Plan::parse("test.yaml", text).unwrap_or_else(|e| panic!("{e}"))))
             .collect();
-        let clients = Clients::resolve(&config, &ports).await.unwrap();
-        let fleet = Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
-        let stop_pollers = CancellationToken::new();
-        let pollers = tokio::spawn(fleet.run(stop_pollers.clone()));
-        Self { ports, config, url, local, stop_pollers, stop_server, pollers, server, _data: data }
+        let outage = Outage::default();
+        let behind = (&ports, &outage);
+        let pollers = start_pollers(&config, behind, plans.clone(), options.roles).await;
+        Self { ports, config, url, outage, plans, local, stop_server, pollers, server, _data: data }
+    }
+
+    /// More pollers, beside those that there are.
+    pub async fn start_worker(&self, roles: Roles) -> Worker {
+        let behind = (&self.ports, &self.outage);
+        start_pollers(&self.config, behind, self.plans.clone(), roles).await
     }
 
     /// The client `tester`.
@@ -194,12 +218,25 @@ impl World {
 
     /// Drains the pollers, then the endpoint.
     pub async fn stop(self) {
-        self.stop_pollers.cancel();
-        self.pollers.await.unwrap();
+        self.pollers.stop().await;
         self.stop_server.cancel();
         self.server.await.unwrap();
         self.local.close().await;
     }
+}
+
+async fn start_pollers(
+    config: &Config,
+    (ports, outage): (&Ports, &Outage),
+    plans: Vec<Arc<Plan>>,
+    roles: Roles,
+) -> Worker {
+    let clients = Clients::resolve(config, ports).await.unwrap();
+    let ports = Ports { blobs: outage.of(ports.blobs.clone()), ..ports.clone() };
+    let fleet = Fleet::start(config, ports, plans, clients, roles).await.unwrap();
+    let stop = CancellationToken::new();
+    let pollers = tokio::spawn(fleet.run(stop.clone()));
+    Worker { stop, pollers }
 }
 
 fn config(options: &Options, data: PathBuf) -> Config {

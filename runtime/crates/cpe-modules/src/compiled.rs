@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,13 +17,13 @@ use futures::{
 };
 use lru::LruCache;
 
-use crate::{ModuleError, trust::Signatures};
+use crate::{ModuleError, trust::Signed};
 
 /// A module that is ready to run, and who signed it.
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     pub(crate) module: Module,
-    pub(crate) signatures: Signatures,
+    pub(crate) signed: Arc<Signed>,
 }
 
 /// A module that is compiled, or is going to be. Clones wait for the same one.
@@ -35,7 +35,7 @@ enum Entry {
         used: Timestamp,
     },
     /// Not used for a while: it is there as long as an activity task runs on it.
-    Idle(WeakModule, Signatures),
+    Idle(WeakModule, Arc<Signed>),
 }
 
 /// The least recently used ones give way.
@@ -103,7 +103,7 @@ impl Compiled {
             let Entry::Held { load, used } = entry else { continue };
             let Some(Ok(loaded)) = load.peek() else { continue };
             if !keep.contains(digest) && now > *used && now.since(*used) >= idle {
-                *entry = Entry::Idle(loaded.module.downgrade(), loaded.signatures.clone());
+                *entry = Entry::Idle(loaded.module.downgrade(), Arc::clone(&loaded.signed));
             }
         }
     }
@@ -120,7 +120,7 @@ impl Compiled {
 
 impl Entry {
     fn revive(&self) -> Option<Loaded> {
-        let Self::Idle(module, signatures) = self else { return None };
-        Some(Loaded { module: module.upgrade()?, signatures: signatures.clone() })
+        let Self::Idle(module, signed) = self else { return None };
+        Some(Loaded { module: module.upgrade()?, signed: Arc::clone(signed) })
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     look::{Found, Sources},
     oci::Oci,
     status::Refused,
-    trust::Signatures,
+    trust::Signed,
 };
 
 /// References whose state is kept.
@@ -49,7 +49,8 @@ pub struct ModulesConfig {
     pub max_compiled: usize,
     /// For so long a module stays in memory that nobody runs, and that no channel points at.
     pub idle_after: Duration,
-    /// Everybody whom some client trusts to sign modules.
+    /// Everybody whom some client trusts to sign modules at first: what they signed is known
+    /// without reading it again.
     pub signers: BTreeSet<SignerKey>,
 }
 
@@ -82,11 +83,6 @@ impl<'a> Wanted<'a> {
     /// Whatever runs now.
     pub fn current(reference: &'a ModuleRef) -> Self {
         Self { reference, pin: None, began_with: None, signers: None }
-    }
-
-    fn trusts(&self, loaded: &Loaded) -> Result<(), ModuleError> {
-        let Some(signers) = self.signers else { return Ok(()) };
-        loaded.signatures.check(&self.reference.to_string(), signers)
     }
 }
 
@@ -175,7 +171,7 @@ impl Modules {
         if let Some(pin) = wanted.pin {
             let pinned = found.pinned(reference, pin)?;
             let loaded = inner.load(reference, &pinned, None).await?;
-            wanted.trusts(&loaded)?;
+            inner.trusts(&wanted, &loaded).await?;
             return Ok(loaded.module);
         }
         if let Some(digest) = wanted.began_with.filter(|digest| **digest != found.digest) {
@@ -188,7 +184,7 @@ impl Modules {
         }
         let load = inner.load(reference, &found.digest, None);
         if let Some(Ok(loaded)) = load.peek()
-            && wanted.trusts(loaded).is_ok()
+            && inner.trusts(&wanted, loaded).await.is_ok()
         {
             inner.runs(reference, &known, &found.digest);
             return Ok(loaded.module.clone());
@@ -197,10 +193,12 @@ impl Modules {
             (ModuleRef::File(_), _) | (_, Some(_)) => None,
             _ => known.lock().running.clone().filter(|running| *running != found.digest),
         };
-        match older.and_then(|older| inner.compiled.ready(&older)) {
-            Some(loaded) if wanted.trusts(&loaded).is_ok() => Ok(loaded.module),
-            _ => inner.first_good(&wanted, &known, found.from(&found.digest)).await,
+        if let Some(loaded) = older.and_then(|older| inner.compiled.ready(&older))
+            && inner.trusts(&wanted, &loaded).await.is_ok()
+        {
+            return Ok(loaded.module);
         }
+        inner.first_good(&wanted, &known, found.from(&found.digest)).await
     }
 
     /// Whoever waits for news looks at once, not only when it is time again.
@@ -219,8 +217,10 @@ impl Inner {
     ) -> Result<Module, ModuleError> {
         let (mut first, mut is_news) = (None, false);
         for digest in versions.iter().take(TRIED) {
-            let loaded = self.load(wanted.reference, digest, None).await;
-            let tried = loaded.and_then(|loaded| wanted.trusts(&loaded).map(|()| loaded));
+            let tried = match self.load(wanted.reference, digest, None).await {
+                Ok(loaded) => self.trusts(wanted, &loaded).await.map(|()| loaded),
+                Err(error) => Err(error),
+            };
             match tried {
                 Ok(loaded) => {
                     let wants = versions.first().unwrap_or(digest);
@@ -245,6 +245,22 @@ impl Inner {
         }
         let none = || ModuleError::NotFound { what: format!("version of {}", wanted.reference) };
         Err(first.unwrap_or_else(none))
+    }
+
+    /// Whether it is signed as it must be. It is read again for a key that has come since it was
+    /// loaded.
+    async fn trusts(&self, wanted: &Wanted<'_>, loaded: &Loaded) -> Result<(), ModuleError> {
+        let Some(signers) = wanted.signers else { return Ok(()) };
+        let module = wanted.reference.to_string();
+        if let Some(checked) = loaded.signed.check(&module, signers) {
+            return checked;
+        }
+        let bytes = self.sources.fetch(wanted.reference, loaded.module.digest()).await?;
+        let (signed, keys) = (Arc::clone(&loaded.signed), signers.clone());
+        let looking = tokio::task::spawn_blocking(move || signed.look_again(&bytes, &keys));
+        let _ = looking.await;
+        let unread = || ModuleError::Changed { what: format!("module {module}") };
+        loaded.signed.check(&module, signers).unwrap_or_else(|| Err(unread()))
     }
 
     /// That version is what runs of the reference from now on.
@@ -402,11 +418,10 @@ impl Inner {
         let signers = self.config.signers.clone();
         let signed = bytes.clone();
         // Hashing megabytes takes its time.
-        let looking = tokio::task::spawn_blocking(move || Signatures::of(&signed, &signers));
+        let looking = tokio::task::spawn_blocking(move || Signed::of(&signed, signers));
         let module = self.sandbox.load(&reference.to_string(), bytes).await?;
-        let signatures =
-            looking.await.unwrap_or_else(|error| Signatures::Broken(error.to_string()));
-        Ok(Loaded { module, signatures })
+        let signed = looking.await.unwrap_or_else(|error| Signed::broken(error.to_string()));
+        Ok(Loaded { module, signed: Arc::new(signed) })
     }
 }
 

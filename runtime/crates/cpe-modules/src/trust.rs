@@ -5,7 +5,12 @@
 //! A signature is in the module itself, in front of all else, and covers the whole rest. Whether
 //! one is asked for, and whose, is the operator's to say, for each client.
 
-use std::{collections::BTreeSet, fmt, io::Cursor};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    io::Cursor,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use wasmparser::{Parser, Payload};
@@ -146,6 +151,45 @@ impl Signatures {
         };
         let tampered = matches!(self, Self::Broken(_));
         Err(ModuleError::Untrusted { module: module.to_owned(), problem, tampered })
+    }
+}
+
+/// The signatures in a module, for all keys that anybody asked for by now.
+#[derive(Debug)]
+pub(crate) struct Signed(Mutex<(BTreeSet<SignerKey>, Signatures)>);
+
+impl Signed {
+    pub(crate) fn of(bytes: &[u8], known: BTreeSet<SignerKey>) -> Self {
+        let signatures = Signatures::of(bytes, &known);
+        Self(Mutex::new((known, signatures)))
+    }
+
+    pub(crate) fn broken(problem: String) -> Self {
+        Self(Mutex::new((BTreeSet::new(), Signatures::Broken(problem))))
+    }
+
+    /// Whether one of `trusted` has signed it; `None` if nobody has looked for some of these.
+    pub(crate) fn check(
+        &self,
+        module: &str,
+        trusted: &BTreeSet<SignerKey>,
+    ) -> Option<Result<(), ModuleError>> {
+        let checked = self.lock();
+        let (known, signatures) = &*checked;
+        let is_known = matches!(signatures, Signatures::Absent) || trusted.is_subset(known);
+        let told = signatures.check(module, trusted);
+        (is_known || told.is_ok()).then_some(told)
+    }
+
+    /// Looks for the signatures of these, too.
+    pub(crate) fn look_again(&self, bytes: &[u8], trusted: &BTreeSet<SignerKey>) {
+        let known = self.lock().0.union(trusted).cloned().collect::<BTreeSet<_>>();
+        let signatures = Signatures::of(bytes, &known);
+        *self.lock() = (known, signatures);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (BTreeSet<SignerKey>, Signatures)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -320,6 +320,30 @@ async fn what_is_not_signed_never_runs_for_who_asks_for_it() {
 }
 
 #[tokio::test]
+async fn a_key_that_comes_later_is_as_good_as_one_that_was_there() {
+    let ((secret, key), (_, other)) = (key_pair(1), key_pair(2));
+    let scene = Scene::with(ModulesConfig {
+        signers: BTreeSet::from([other.clone()]),
+        ..ModulesConfig::default()
+    });
+    let reference = "s3://media/count.wasm".parse().unwrap();
+    let signed = crate::sign("m", &activity(1), &secret).unwrap();
+    scene.blobs.insert("media", "count.wasm", signed);
+    let get = async |signers: &[&SignerKey]| {
+        let signers = signers.iter().copied().cloned().collect();
+        let wanted = Wanted { signers: Some(&signers), ..Wanted::current(&reference) };
+        scene.modules.get(wanted).await.map(drop).map_err(|error| error.reason())
+    };
+    assert_eq!(get(&[&other]).await, Err("cpe.module.untrusted"));
+    scene.calls();
+    assert_eq!(get(&[&key]).await, Ok(()));
+    assert_eq!(scene.calls(), 1, "it is read once more");
+    assert_eq!(get(&[&key, &other]).await, Ok(()));
+    assert_eq!(get(&[&other]).await, Err("cpe.module.untrusted"));
+    assert_eq!(scene.calls(), 0);
+}
+
+#[tokio::test]
 async fn old_versions_are_runnable_and_cost_no_memory() {
     let scene = Scene::new();
     let reference = "count@1".parse().unwrap();
