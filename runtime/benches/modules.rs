@@ -25,7 +25,7 @@ use cpe_local::{Local, LocalConfig, Storage};
 use cpe_modules::{Author, Modules, ModulesConfig, Push, Wanted};
 use cpe_plan::{ModuleRef, Plan};
 use cpe_ports::{Clock, OutgoingMessage, QueueUrl, Receive, SystemClock};
-use cpe_sandbox::{Sandbox, SandboxConfig};
+use cpe_sandbox::{Digest, Sandbox, SandboxConfig};
 use cpe_worker::Ports;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,14 @@ async fn run() -> BTreeMap<&'static str, f64> {
     figures
 }
 
+/// One activity task.
+struct Ran {
+    version: u64,
+    /// Seconds since 1970.
+    started: f64,
+    millis: f64,
+}
+
 struct Bench {
     ports: Ports,
     config: Config,
@@ -133,17 +141,27 @@ impl Bench {
         let output = ports.queues.queue_url(OUTPUT).await.unwrap();
         let bench =
             Self { ports, config, sandbox, input, output, local, stop, pollers, _folder: folder };
-        bench.push(1, true).await;
+        bench.push(1, true, true).await;
         bench.job("first").await;
         bench
     }
 
-    /// Pushes, as `cpe module push` does, and tells as S3 would.
-    async fn push(&self, n: u32, notified: bool) {
+    /// Pushes, and tells as S3 would. `cached`: from this machine, as `cpe module push` does, so
+    /// that the compiled component is in the cache that the worker shares; otherwise as if from
+    /// another one, and the worker compiles it.
+    async fn push(&self, n: u32, notified: bool, cached: bool) {
         let registry = compose::registry(&self.config, &self.ports);
         let (bytes, author) = (versions::version(n), Author::new("bench", None));
-        let push = Push { name: "version", channel: "1", bytes, author };
-        registry.push(&self.sandbox, push).await.unwrap();
+        if cached {
+            let push = Push { name: "version", channel: "1", bytes, author };
+            registry.push(&self.sandbox, push).await.unwrap();
+        } else {
+            let digest = Digest::of(&bytes);
+            let seen = registry.see("version", "1").await.unwrap();
+            registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+            let version = registry.version(digest, &bytes, &author).unwrap();
+            registry.advance(&seen, version, &author).await.unwrap();
+        }
         if notified {
             let news = json!({"Records": [{"s3": {"object": {"key": "channels/version/1.json"}}}]});
             let queue = self.ports.queues.queue_url(NEWS).await.unwrap();
@@ -152,20 +170,23 @@ impl Bench {
         }
     }
 
-    /// Seconds from a push to the first activity task on what was pushed.
+    /// Seconds from a push to the start of the first activity task on what was pushed: by polling
+    /// with the compiler's time, notified without.
     async fn swap(&self, n: u32, notified: bool) -> f64 {
-        self.push(n, notified).await;
-        let pushed = Instant::now();
-        for job in 0.. {
-            if self.job(&format!("swap-{n}-{job}")).await.0 == u64::from(n) {
-                break;
+        self.push(n, notified, notified).await;
+        let pushed = SystemClock.now().as_seconds();
+        let mut job = 0;
+        loop {
+            let ran = self.job(&format!("swap-{n}-{job}")).await;
+            if ran.version == u64::from(n) {
+                return ran.started - pushed;
             }
+            job += 1;
         }
-        pushed.elapsed().as_secs_f64()
     }
 
-    /// Runs one job: the version that it had, and the milliseconds of its activity task.
-    async fn job(&self, job_id: &str) -> (u64, f64) {
+    /// Runs one job.
+    async fn job(&self, job_id: &str) -> Ran {
         let message = json!({
             "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id,
             "data": {"workflow": {"name": "One", "version": "1"}},
@@ -196,23 +217,36 @@ impl Bench {
                 }
             }
         }
-        (version, (ended.unwrap() - started.unwrap()) * 1e3)
+        let (started, ended) = (started.unwrap(), ended.unwrap());
+        Ran { version, started, millis: (ended - started) * 1e3 }
     }
 
-    /// Milliseconds of activity tasks, for a minute; with swaps to versions from `swaps` on.
+    /// Milliseconds of activity tasks, one after the other for a minute; beside swaps to versions
+    /// from `swaps` on, which the worker compiles meanwhile.
     async fn durations(&self, swaps: Option<u32>) -> Vec<f64> {
         let start = Instant::now();
         let name = if swaps.is_some() { "busy" } else { "quiet" };
-        let (mut durations, mut next, mut pushed) = (Vec::new(), swaps, 0);
-        while start.elapsed() < SPAN {
-            let due = start.elapsed() >= SWAP_EVERY * pushed;
-            if let Some(n) = next.filter(|_| due) {
-                self.push(n, true).await;
-                next = Some(n + 1);
-                pushed += 1;
+        let running = async {
+            let mut durations = Vec::new();
+            while start.elapsed() < SPAN {
+                durations.push(self.job(&format!("{name}-{}", durations.len())).await.millis);
             }
-            durations.push(self.job(&format!("{name}-{}", durations.len())).await.1);
-        }
+            durations
+        };
+        let swapping = async {
+            let Some(first) = swaps else { return };
+            for n in 0.. {
+                tokio::time::sleep(
+                    (SWAP_EVERY * n + SWAP_EVERY / 2).saturating_sub(start.elapsed()),
+                )
+                .await;
+                if start.elapsed() >= SPAN {
+                    return;
+                }
+                self.push(first + n, true, false).await;
+            }
+        };
+        let (mut durations, ()) = tokio::join!(running, swapping);
         durations.sort_by(f64::total_cmp);
         durations
     }
