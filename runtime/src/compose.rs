@@ -16,7 +16,7 @@ use cpe_modules::Registry;
 use cpe_plan::ModuleRef;
 use cpe_ports::{BlobStore, Clock, SystemClock};
 use cpe_sandbox::{ChildCompiler, CompileLimits, Compiler, Sandbox, SandboxConfig};
-use cpe_worker::{Payloads, Ports};
+use cpe_worker::{Payloads, Ports, Usage};
 
 pub use self::{
     clients::{
@@ -29,7 +29,11 @@ pub use self::{
     fleet::{Fleet, Roles},
     plans::{load_plans, plan_files},
 };
-use crate::{cli::Global, commands::Failed, config::Config};
+use crate::{
+    cli::Global,
+    commands::Failed,
+    config::{Config, ModulesSection},
+};
 
 /// The configuration file and the environment. Mistakes in either are bad usage.
 ///
@@ -69,6 +73,12 @@ fn registry_over(config: &Config, blobs: Arc<dyn BlobStore>, clock: Arc<dyn Cloc
 pub fn payloads(config: &Config, ports: &Ports) -> Payloads {
     let bucket = config.payloads_bucket().to_owned();
     Payloads::new(ports, bucket, config.payloads.prefix.clone())
+}
+
+/// What clients use, as all workers tell.
+pub fn usage(config: &Config, ports: &Ports) -> Usage {
+    let ModulesSection { bucket, prefix, .. } = &config.modules;
+    Usage::new(ports, bucket.clone(), prefix.clone(), &fleet::identity())
 }
 
 /// A sandbox that checks and compiles modules, and runs them one at a time.

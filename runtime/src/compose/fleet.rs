@@ -223,6 +223,7 @@ fn worker(
         clients,
         outbox: Outbox::new(ports, bucket.clone(), prefix.clone()),
         shares: Shares::default(),
+        usage: super::usage(config, ports),
         locks,
         starts: Starts::default(),
         backoff: Backoff::default(),
@@ -251,7 +252,7 @@ async fn expect_domain(ports: &Ports, domain: &DomainName) -> anyhow::Result<()>
 }
 
 /// What histories show of who polled.
-fn identity() -> String {
+pub(super) fn identity() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "host" } else { host.trim() };
     let identity = format!("cpe@{host}:{}", std::process::id());

@@ -112,7 +112,7 @@ fn patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UrlPattern
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let size = cpe_plan::parse_size(&text);
     size.map(Some).ok_or_else(|| {

@@ -77,6 +77,11 @@ pub trait Beats: Send + Sync + fmt::Debug + 'static {
     /// Called for every beat of the guest, however often, so it must neither block nor queue
     /// without a limit. `progress` is a JSON document of at most 2,048 characters.
     fn beat(&self, progress: &str) -> Directive;
+
+    /// Called once, when the run is over, however it ended: also when it was dropped.
+    fn took(&self, metering: &Metering) {
+        let _ = metering;
+    }
 }
 
 /// How a run ended that the guest itself ended.

@@ -17,8 +17,8 @@ use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module, SandboxError,
-    Unfinished, UploadJournal,
+    Beats, Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module,
+    SandboxError, Unfinished, UploadJournal,
     egress::{Connector, SystemResolver},
     error::cut,
     file_kind, host,
@@ -137,15 +137,16 @@ impl Sandbox {
 
         let _ticking = module.tick();
         let limits = invocation.limits.clone();
-        let mut store = self.store(module, invocation, &input)?;
-        let called = call(&mut store, module, &input, &limits, &mut metering).await;
+        let beats = Arc::clone(&invocation.beats);
+        let store = self.store(module, invocation, &input)?;
+        let mut running = Running { store, metering, beats };
+        let Running { store, metering, .. } = &mut running;
+        let called = call(store, module, &input, &limits, metering).await;
+        running.read_meters();
+        let Running { store, metering, .. } = &mut running;
         let state = store.data_mut();
-        metering.peak_memory = state.limiter.peak();
-        metering.bytes_read = state.staging.bytes_read;
-        metering.bytes_written = state.staging.bytes_written;
-        (metering.http_sent, metering.http_received) = state.http_bytes();
         state.log.finish();
-        log(module, &metering, &called);
+        log(module, metering, &called);
 
         let outcome = match called {
             Ok(Ok(output)) => {
@@ -162,8 +163,8 @@ impl Sandbox {
             }
         };
         match outcome {
-            Ok(outcome) => Ok(Finished { outcome, metering }),
-            Err(error) => Err(Unfinished { error, metering }),
+            Ok(outcome) => Ok(Finished { outcome, metering: metering.clone() }),
+            Err(error) => Err(Unfinished { error, metering: metering.clone() }),
         }
     }
 
@@ -213,6 +214,31 @@ impl Sandbox {
     }
 }
 
+/// A guest and what it takes, which is told also where the run is dropped.
+struct Running {
+    store: Store<State>,
+    metering: Metering,
+    beats: Arc<dyn Beats>,
+}
+
+impl Running {
+    fn read_meters(&mut self) {
+        let Self { store, metering, .. } = self;
+        let state = store.data();
+        metering.peak_memory = state.limiter.peak();
+        metering.bytes_read = state.staging.bytes_read;
+        metering.bytes_written = state.staging.bytes_written;
+        (metering.http_sent, metering.http_received) = state.http_bytes();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.read_meters();
+        self.beats.took(&self.metering);
+    }
+}
+
 /// Instantiates and calls, within the limits of CPU and wall time.
 async fn call(
     store: &mut Store<State>,
@@ -223,7 +249,6 @@ async fn call(
 ) -> Result<Result<String, Failure>, SandboxError> {
     let start = Instant::now();
     let mut instantiated = None;
-    let mut cpu = Duration::ZERO;
     let ended = {
         let guest = pin!(async {
             match module.pre() {
@@ -239,9 +264,8 @@ async fn call(
                 }
             }
         });
-        timeout(limits.wall, Metered::new(guest, limits.cpu, &mut cpu)).await
+        timeout(limits.wall, Metered::new(guest, limits.cpu, &mut metering.cpu)).await
     };
-    metering.cpu = cpu;
     metering.instantiate = instantiated.unwrap_or_default();
     metering.run = start.elapsed().saturating_sub(metering.instantiate);
     match ended {

@@ -100,7 +100,10 @@ impl Activities {
             pollers.spawn(poller.run(source, Arc::clone(&activities), stop.clone()));
         }
         pollers.close();
-        pollers.wait().await;
+        let Worker { usage, clients, .. } = &*activities.worker;
+        tokio::join!(pollers.wait(), usage.write(clients, &stop));
+        // What ended meanwhile, and that nothing runs here any more.
+        usage.write_now(clients).await;
     }
 
     /// What this process knows of an activity task, or why it cannot run it.
@@ -132,6 +135,7 @@ impl Activities {
     }
 
     async fn serve(&self, job: Job) {
+        let _running = self.worker.usage.begin(&job.about.job.client);
         let pulse = Arc::new(Pulse::default());
         let interval = self.heartbeat_interval(&job.binding);
         // Until the answer is out, so that the activity task does not time out meanwhile.

@@ -9,12 +9,12 @@ use std::{
 
 use cpe_modules::SignerKey;
 use cpe_ports::QueueUrl;
-use cpe_protocol::{ClientName, JobRef};
+use cpe_protocol::{ClientName, JobRef, QuotaName};
 use cpe_sandbox::Grants;
 use cpe_swf::WorkflowId;
 
 pub use self::registry::ClientRegistry;
-use crate::Ceilings;
+use crate::{Ceilings, Used};
 
 /// One client, as the operator registered it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +40,14 @@ pub struct Client {
 pub struct Quotas {
     /// Open executions; any number if `None`.
     pub jobs_in_flight: Option<u32>,
+    /// Activity tasks that run, above which no job begins; any number if `None`.
+    pub activities_in_flight: Option<u32>,
     /// Jobs begun in a second, by each input poller; any number if `None`.
     pub starts_per_second: Option<u32>,
+    /// Of its guests, on CPUs, in a day in UTC, after which no job begins; any number if `None`.
+    pub cpu_seconds_per_day: Option<u64>,
+    /// That its guests move, to and from objects and over HTTP, likewise.
+    pub bytes_per_day: Option<u64>,
     pub over: OverQuota,
     /// The client's share where there is not enough for all: twice the weight, twice the share.
     pub weight: u32,
@@ -56,7 +62,34 @@ pub enum OverQuota {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { jobs_in_flight: None, starts_per_second: None, over: OverQuota::Wait, weight: 1 }
+        Self {
+            jobs_in_flight: None,
+            activities_in_flight: None,
+            starts_per_second: None,
+            cpu_seconds_per_day: None,
+            bytes_per_day: None,
+            over: OverQuota::Wait,
+            weight: 1,
+        }
+    }
+}
+
+impl Quotas {
+    /// Whether workers have to tell what the client uses.
+    pub(crate) fn are_metered(&self) -> bool {
+        let Self { activities_in_flight, cpu_seconds_per_day, bytes_per_day, .. } = self;
+        activities_in_flight.is_some() || cpu_seconds_per_day.is_some() || bytes_per_day.is_some()
+    }
+
+    /// The first quota that leaves no room for one more job of a client that has used this.
+    pub fn used_up(&self, used: &Used) -> Option<(QuotaName, u64)> {
+        let full = |name, limit: Option<u64>, used: u64| {
+            limit.filter(|limit| used >= *limit).map(|limit| (name, limit))
+        };
+        let in_flight = self.activities_in_flight.map(u64::from);
+        full(QuotaName::CpuSecondsPerDay, self.cpu_seconds_per_day, used.cpu.as_secs())
+            .or_else(|| full(QuotaName::BytesPerDay, self.bytes_per_day, used.bytes))
+            .or_else(|| full(QuotaName::ActivitiesInFlight, in_flight, u64::from(used.activities)))
     }
 }
 

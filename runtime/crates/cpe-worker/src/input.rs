@@ -44,6 +44,8 @@ const HIDE_AGAIN: Duration = Duration::from_secs(20);
 /// Until a message that could not be served yet is shown again: longer after each time.
 const MIN_HIDDEN: Duration = Duration::from_secs(2);
 const MAX_HIDDEN: Duration = Duration::from_secs(300);
+/// SQS hides a message for twelve hours at most, and a quota may be raised meanwhile.
+const LONGEST_HIDDEN: Duration = Duration::from_secs(3_600);
 /// A delete that fails brings the message back, which is harmless but not free.
 const DELETE_PATIENCE: Duration = Duration::from_secs(5);
 /// So often a message may bring its handler down before it is given up.
@@ -121,7 +123,10 @@ impl Inbox {
                 Err(error) => (self.hide_after(times), error.to_string()),
             },
             Served::Later(error) => (self.hide_after(times), error.to_string()),
-            Served::After(wait) => (wait.max(self.hide_after(times)), "over quota".to_owned()),
+            Served::After(wait) => {
+                let wait = wait.min(LONGEST_HIDDEN).max(self.hide_after(times));
+                (wait, "over quota".to_owned())
+            }
         };
         info!(
             client = %self.client.name, times, error, ?hidden,

@@ -27,6 +27,7 @@ mod starts;
 mod teller;
 #[cfg(test)]
 mod testing;
+mod usage;
 mod worker;
 
 pub use self::{
@@ -44,5 +45,6 @@ pub use self::{
     register::{RegisterError, register_domain, register_types},
     shares::Shares,
     starts::Starts,
+    usage::{Usage, Used},
     worker::Worker,
 };

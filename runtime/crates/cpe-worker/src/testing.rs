@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Backoff, Client, ClientRegistry, Clients, Jitter, Outbox, Payloads, PlanArchive, Plans, Ports,
-    Quotas, Shares, Starts, Worker,
+    Quotas, Shares, Starts, Usage, Worker,
 };
 
 /// Answers what was scripted for an operation, in order, and after that what means "nothing".
@@ -295,6 +295,7 @@ pub(crate) fn worker(workflows: &ScriptedWorkflows, queues: &ScriptedQueues) -> 
         clients: ClientRegistry::new(Clients::new([client("c"), client("limited")]).unwrap()),
         outbox: Outbox::new(&ports, "plans".to_owned(), String::new()),
         shares: Shares::default(),
+        usage: Usage::new(&ports, "plans".to_owned(), String::new(), "test"),
         backoff: Backoff {
             min: Duration::from_secs(1),
             max: Duration::from_secs(8),

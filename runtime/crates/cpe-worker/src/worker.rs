@@ -6,7 +6,7 @@ use cpe_modules::Locks;
 use cpe_swf::DomainName;
 
 use crate::{
-    Backoff, ClientRegistry, Outbox, Payloads, PlanArchive, Plans, Ports, Shares, Starts,
+    Backoff, ClientRegistry, Outbox, Payloads, PlanArchive, Plans, Ports, Shares, Starts, Usage,
     teller::Teller,
 };
 
@@ -36,6 +36,8 @@ pub struct Worker {
     pub outbox: Outbox,
     /// Who comes next where there is not enough for all.
     pub shares: Shares,
+    /// What clients have used today.
+    pub usage: Usage,
     /// Between attempts at polls, answers and messages.
     pub backoff: Backoff,
 }

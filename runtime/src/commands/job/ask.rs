@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use cpe_plan::{CANCEL_ACTIVITY_SIGNAL, Plan, cancel_activity_input};
 use cpe_ports::{Clock, SystemClock};
-use cpe_protocol::JobRef;
+use cpe_protocol::{ClientName, JobRef, QuotaName};
 use cpe_swf::{
     EventAttributes, HistoryEvent, WorkflowId,
     api::{RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest},
@@ -17,7 +17,7 @@ use super::{Failed, JobName, history, start, why};
 use crate::{
     cli::{Global, Output},
     compose,
-    config::Config,
+    config::{self, Config},
 };
 
 pub(super) async fn why(
@@ -52,8 +52,10 @@ pub(super) async fn why(
 /// Why there is no such job: a quota, if it is used up, or what else may be.
 async fn absent(ports: &Ports, config: &Config, id: &WorkflowId) -> anyhow::Result<why::Reason> {
     let client = JobRef::owner_of(id).ok().map(|job| job.client);
-    let known = client
-        .and_then(|name| config.clients.iter().find(|client| client.name.value == name.as_str()));
+    if let Some(reason) = used_up(ports, config, client.as_ref()).await? {
+        return Ok(reason);
+    }
+    let known = known(config, client.as_ref());
     if let Some((client, limit)) = known.and_then(|c| Some((c, c.quotas.jobs_in_flight?))) {
         let name = &client.name.value;
         let open = history::open_executions(ports, config).await?;
@@ -78,6 +80,44 @@ async fn absent(ports: &Ports, config: &Config, id: &WorkflowId) -> anyhow::Resu
         config.domain
     );
     Ok(why::Reason::new("absent", sentence))
+}
+
+fn known<'c>(config: &'c Config, client: Option<&ClientName>) -> Option<&'c config::Client> {
+    config
+        .clients
+        .iter()
+        .find(|known| Some(known.name.value.as_str()) == client.map(|c| c.as_str()))
+}
+
+/// The quota that the client has used up, of those that workers tell of.
+async fn used_up(
+    ports: &Ports,
+    config: &Config,
+    client: Option<&ClientName>,
+) -> anyhow::Result<Option<why::Reason>> {
+    let (Some(client), Some(known)) = (client, known(config, client)) else { return Ok(None) };
+    let usage = compose::usage(config, ports);
+    let used = usage.of(client).await.context("what the client has used cannot be read")?;
+    let Some((quota, limit)) = known.quotas.to_worker().used_up(&used) else { return Ok(None) };
+    let midnight = why::moment(usage.end_of_day());
+    let sentence = match quota {
+        QuotaName::CpuSecondsPerDay => {
+            let seconds = used.cpu.as_secs();
+            format!(
+                "{client} has used {seconds} of {limit} s of CPU time for today, until {midnight}"
+            )
+        }
+        QuotaName::BytesPerDay => {
+            let bytes = used.bytes;
+            format!("{client} has moved {bytes} of {limit} bytes for today, until {midnight}")
+        }
+        _ => {
+            let running = used.activities;
+            format!("{client} has {running} of {limit} activity tasks in flight")
+        }
+    };
+    let sentence = format!("it has not begun, and its client is at its quota {quota}: {sentence}");
+    Ok(Some(why::Reason::new("quota", sentence)))
 }
 
 /// The plan that the run began with, from the configured files or from the archive.

@@ -340,7 +340,7 @@ fn signals(plan: &Plan, events: &[HistoryEvent]) -> Vec<(String, String, Timesta
     since.into_iter().map(|((step, signal), since)| (step, signal, since)).collect()
 }
 
-fn moment(time: Timestamp) -> String {
+pub(super) fn moment(time: Timestamp) -> String {
     let seconds = time.as_millis().div_euclid(1_000);
     let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
     moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_else(|| seconds.to_string())

@@ -62,19 +62,25 @@ impl Rejection {
     }
 }
 
-/// What a client may have so much of at a time.
+/// What a client may have so much of, at a time or in a day (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuotaName {
     JobsInFlight,
+    ActivitiesInFlight,
     StartsPerSecond,
+    CpuSecondsPerDay,
+    BytesPerDay,
 }
 
 impl fmt::Display for QuotaName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::JobsInFlight => "jobs-in-flight",
+            Self::ActivitiesInFlight => "activities-in-flight",
             Self::StartsPerSecond => "starts-per-second",
+            Self::CpuSecondsPerDay => "cpu-seconds-per-day",
+            Self::BytesPerDay => "bytes-per-day",
         })
     }
 }
@@ -83,7 +89,7 @@ impl fmt::Display for QuotaName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     pub name: QuotaName,
-    pub limit: u32,
+    pub limit: u64,
     /// When it is looked at again.
     pub until: Timestamp,
 }

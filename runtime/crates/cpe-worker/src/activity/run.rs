@@ -6,9 +6,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use cpe_modules::{ModuleError, Modules, Wanted};
 use cpe_plan::parse_activity_id;
+use cpe_protocol::ClientName;
 use cpe_sandbox::{
-    Digest, Failure, Finished, Invocation, Limits, Metering, Module, Sandbox, SandboxError,
-    TaskContext, Unfinished,
+    Beats, Digest, Directive, Failure, Finished, Invocation, Limits, Metering, Module, Sandbox,
+    SandboxError, TaskContext, Unfinished,
 };
 use cpe_swf::MAX_PAYLOAD_CHARS;
 use tracing::{debug, warn};
@@ -21,7 +22,7 @@ use super::{
     note,
     version::{self, Choice},
 };
-use crate::{Binding, Worker, grants};
+use crate::{Binding, Usage, Worker, grants};
 
 /// Where a plan gives an activity no time limit.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -134,6 +135,24 @@ impl Guests for SandboxGuests {
     }
 }
 
+/// A pulse whose guest is counted for its client.
+#[derive(Debug)]
+struct Counted {
+    pulse: Arc<Pulse>,
+    usage: Usage,
+    client: ClientName,
+}
+
+impl Beats for Counted {
+    fn beat(&self, progress: &str) -> Directive {
+        self.pulse.beat(progress)
+    }
+
+    fn took(&self, metering: &Metering) {
+        self.usage.took(&self.client, metering);
+    }
+}
+
 /// Runs an activity task to its answer, or until SWF does not want it any more.
 pub(super) async fn work(
     worker: Arc<Worker>,
@@ -191,7 +210,12 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
     let reach = grants.to_string();
     debug!(activity = %about, ?limits, "It may reach {reach}");
     let (blobs, clock) = (Arc::clone(&worker.ports.blobs), Arc::clone(&worker.ports.clock));
-    let (beats, start_to_close) = (Arc::clone(pulse), binding.start_to_close);
+    let start_to_close = binding.start_to_close;
+    let beats = Arc::new(Counted {
+        pulse: Arc::clone(pulse),
+        usage: worker.usage.clone(),
+        client: about.job.client.clone(),
+    });
     let invocation = move || Invocation {
         context,
         // SWF's clock runs since the activity task was handed out; fetching and compiling a

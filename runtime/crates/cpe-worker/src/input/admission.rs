@@ -76,10 +76,22 @@ impl Admission {
         quotas: &Quotas,
     ) -> Result<Result<(), Quota>, Error> {
         let until = |wait: Duration| worker.ports.clock.now() + wait;
+        if quotas.are_metered() {
+            let used = worker.usage.of(client).await?;
+            if let Some((name, limit)) = quotas.used_up(&used) {
+                let until = match name {
+                    QuotaName::CpuSecondsPerDay | QuotaName::BytesPerDay => {
+                        worker.usage.end_of_day()
+                    }
+                    _ => until(AGAIN),
+                };
+                return Ok(Err(Quota { name, limit, until }));
+            }
+        }
         if let Some(limit) = quotas.jobs_in_flight
             && !self.has_room(worker, client, limit).await?
         {
-            let name = QuotaName::JobsInFlight;
+            let (name, limit) = (QuotaName::JobsInFlight, u64::from(limit));
             return Ok(Err(Quota { name, limit, until: until(AGAIN) }));
         }
         if let Some(limit) = quotas.starts_per_second {
@@ -87,11 +99,12 @@ impl Admission {
                 Ok(wait) => tokio::time::sleep(wait).await,
                 Err(wait) => {
                     self.leave();
-                    let name = QuotaName::StartsPerSecond;
+                    let (name, limit) = (QuotaName::StartsPerSecond, u64::from(limit));
                     return Ok(Err(Quota { name, limit, until: until(wait) }));
                 }
             }
         }
+        worker.usage.expect_one(client);
         Ok(Ok(()))
     }
 

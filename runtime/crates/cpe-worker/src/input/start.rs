@@ -6,7 +6,8 @@ use cpe_modules::LockId;
 use cpe_plan::Plan;
 use cpe_ports::{Error, ErrorKind};
 use cpe_protocol::{
-    ClientBlock, EventData, JobEvent, Problem, Quota, Rejection, Request, StartJob,
+    ClientBlock, ClientName, EventData, JobEvent, Problem, Quota, QuotaName, Rejection, Request,
+    StartJob,
 };
 use cpe_swf::{
     ChildPolicy, RunId, WorkflowExecution, WorkflowType,
@@ -221,15 +222,7 @@ impl Inbox {
     /// The client has no room: the job waits in the queue, or is refused.
     async fn over(&self, start: Start, quota: Quota) -> Served {
         let now = self.worker.ports.clock.now();
-        let message = format!(
-            "{} may have {} {} at a time",
-            self.client.name,
-            quota.limit,
-            match quota.name {
-                cpe_protocol::QuotaName::JobsInFlight => "jobs in flight",
-                cpe_protocol::QuotaName::StartsPerSecond => "starts in a second",
-            }
-        );
+        let message = told(&self.client.name, &quota);
         if self.client.quotas.over == OverQuota::Refuse {
             let problems = vec![Problem::new("", message)];
             return self.turn_away(start, Rejection::Quota(quota), problems).await;
@@ -261,6 +254,22 @@ impl Inbox {
             problems,
         })
         .await
+    }
+}
+
+fn told(client: &ClientName, Quota { name, limit, .. }: &Quota) -> String {
+    match name {
+        QuotaName::JobsInFlight => format!("{client} may have {limit} jobs in flight at a time"),
+        QuotaName::ActivitiesInFlight => {
+            format!("{client} may have {limit} activity tasks in flight at a time")
+        }
+        QuotaName::StartsPerSecond => format!("{client} may start {limit} jobs in a second"),
+        QuotaName::CpuSecondsPerDay => {
+            format!("{client} may use {limit} s of CPU time in a day, which ends at midnight UTC")
+        }
+        QuotaName::BytesPerDay => {
+            format!("{client} may move {limit} bytes in a day, which ends at midnight UTC")
+        }
     }
 }
 

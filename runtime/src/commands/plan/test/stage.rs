@@ -21,7 +21,7 @@ use cpe_swf::{
 use cpe_worker::{
     Backoff, Ceilings, Client, ClientRegistry, Clients, Decider, DeciderConfig, InputConfig,
     InputPoller, Jitter, JobClaims, Outbox, Payloads, PlanArchive, Plans, Ports, Quotas, Shares,
-    Starts, Worker, register_domain, register_types,
+    Starts, Usage, Worker, register_domain, register_types,
 };
 use serde_json::Value;
 
@@ -164,6 +164,7 @@ fn worker(ports: Ports, plans: Plans) -> anyhow::Result<Worker> {
         payloads: Arc::new(Payloads::new(&ports, BUCKET.to_owned(), String::new())),
         outbox: Outbox::new(&ports, BUCKET.to_owned(), String::new()),
         shares: Shares::default(),
+        usage: Usage::new(&ports, BUCKET.to_owned(), String::new(), "cpe plan test"),
         locks: Locks::new(registry),
         starts: Starts::default(),
         clients: ClientRegistry::new(clients),
