@@ -15,6 +15,7 @@ mod clients;
 mod compile;
 mod crashes;
 mod failures;
+mod faults;
 mod grants;
 mod modules;
 mod operations;

@@ -7,17 +7,23 @@
     reason = "events are indexed by their keys, absent ones are null"
 )]
 
+mod acting;
 mod client;
+mod model;
 mod outage;
 mod programs;
 mod schemas;
+mod stage;
 mod versions;
 mod world;
 
 pub use self::{
     client::{Client, events_text},
+    model::{Expected, judge},
     outage::Outage,
     programs::{Program, cpe_program},
+    schemas::check as check_schema,
+    stage::{Execution, MIDNIGHT, Role, Stage},
     versions::{of_a_newer_world, of_another_world, version},
     world::{Options, Wire, Worker, World, activity, photo, plan_file},
 };

@@ -11,7 +11,7 @@ use serde_json::Value;
 static VALIDATORS: LazyLock<Mutex<BTreeMap<String, Validator>>> = LazyLock::new(Mutex::default);
 
 /// Fails the test if the message is not as its schema has it.
-pub(crate) fn check(message: &Value) {
+pub fn check(message: &Value) {
     let kind = message["type"].as_str().unwrap_or_default().to_ascii_uppercase();
     let mut validators = VALIDATORS.lock().unwrap();
     let validator = validators.entry(kind.clone()).or_insert_with(|| {
