@@ -17,6 +17,7 @@ mod crashes;
 mod failures;
 mod faults;
 mod grants;
+mod hostile;
 mod modules;
 mod operations;
 mod payloads;

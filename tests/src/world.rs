@@ -41,6 +41,8 @@ pub struct Options {
     pub modules: Vec<(&'static str, &'static str, PathBuf)>,
     /// What the client's activities may reach.
     pub s3: Vec<S3Allowance>,
+    /// The same of the clients beside `tester`; what `tester`'s may reach if `None`.
+    pub others_s3: Option<Vec<S3Allowance>>,
     /// Where they may send requests.
     pub http: Vec<HttpAllowance>,
     /// What they may use without seeing it.
@@ -67,6 +69,7 @@ impl Options {
             plans: Vec::new(),
             modules: Vec::new(),
             s3: vec![everything],
+            others_s3: None,
             http: Vec::new(),
             secrets: Secrets::new(),
             others: Vec::new(),
@@ -249,7 +252,10 @@ fn config(options: &Options, data: PathBuf) -> Config {
         signers: options.signers.clone(),
         ..ClientConfig::named(name, &format!("{name}-in"), &format!("{name}-out"))
     };
-    let others = options.others.iter().map(|(name, quotas)| client(name, quotas));
+    let s3_of_others = || options.others_s3.clone().unwrap_or(options.s3.clone());
+    let others = options.others.iter();
+    let others =
+        others.map(|(name, quotas)| ClientConfig { s3: s3_of_others(), ..client(name, quotas) });
     let clients = [client("tester", &Quotas::default())].into_iter().chain(others).collect();
     let modules = ModulesSection { poll: 1, ..ModulesSection::default() };
     let mut config = Config { data, modules, clients, ..Config::default() };
