@@ -87,15 +87,16 @@ pub fn usage(config: &Config, ports: &Ports) -> Usage {
 ///
 /// If no engine can be set up on this machine.
 pub fn checking_sandbox(config: &Config) -> anyhow::Result<Sandbox> {
-    sandbox(config, 1)
+    sandbox(config, 1, 0)
 }
 
-fn sandbox(config: &Config, max_concurrent: usize) -> anyhow::Result<Sandbox> {
+fn sandbox(config: &Config, max_concurrent: usize, beside: usize) -> anyhow::Result<Sandbox> {
     let cache_dir = Some(config.cache_folder());
     let scratch_dir = Some(config.cache_folder().join("scratch"));
     let compiler = config.compiler.clone();
     let config = SandboxConfig {
         max_concurrent,
+        beside,
         cache_dir,
         scratch_dir,
         compiler,

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cpe_modules::Margins;
 use cpe_sandbox::Compiler;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
@@ -62,6 +63,8 @@ pub struct ModulesSection {
     /// Name or URL of a queue of this process's own, to which S3 tells that objects of the bucket
     /// were written; new versions are then seen at once. `CPE_MODULES_NOTIFICATIONS`.
     pub notifications: Option<String>,
+    /// How much worse a canary may be before workers give it up. `CPE_MODULES_CANARY`, as YAML.
+    pub canary: Margins,
 }
 
 /// Where texts stand that SWF does not take: inputs and results of more than 32,768 characters.
@@ -181,7 +184,8 @@ impl Default for Config {
 impl Default for ModulesSection {
     fn default() -> Self {
         let bucket = "cpe-modules".to_owned();
-        Self { bucket, prefix: String::new(), poll: 5, notifications: None }
+        let canary = Margins::default();
+        Self { bucket, prefix: String::new(), poll: 5, notifications: None, canary }
     }
 }
 
@@ -286,6 +290,9 @@ impl Config {
         if let Some(value) = parse_variable(environment, "CPE_MODULES_POLL", problems) {
             self.modules.poll = value;
         }
+        if let Some(margins) = parse_variable(environment, "CPE_MODULES_CANARY", problems) {
+            self.modules.canary = margins;
+        }
         let mut parsed = |name: &str| parse_variable(environment, name, problems);
         if let Some(value) = parsed("CPE_DECIDER_MAX_IN_FLIGHT") {
             self.decider.max_in_flight = value;
@@ -311,6 +318,9 @@ impl Config {
         need(!self.modules.bucket.is_empty(), "`modules.bucket` is empty");
         need(!self.payloads_bucket().is_empty(), "`payloads.bucket` is empty");
         need((1..=3_600).contains(&self.modules.poll), POLL);
+        for problem in self.modules.canary.problems() {
+            need(false, &format!("`modules.canary`: {problem}"));
+        }
         need(!self.decider.task_list.is_empty(), "`decider.task_list` is empty");
         need((1..=1_000).contains(&self.decider.max_in_flight), IN_FLIGHT_DECIDER);
         need((1..=10_000).contains(&self.activities.max_in_flight), IN_FLIGHT_ACTIVITIES);
@@ -450,6 +460,14 @@ mod tests {
             expect![[r#"
                 cpe.yaml:2:10: quotas of `a`: `jobs_in_flight` must be from 1 to 100000
                 cpe.yaml:2:10: quotas of `a`: `weight` must be from 1 to 100"#]],
+        );
+        check(
+            "modules: {canary: {min_count: 0, max_failure_rate_increase: 2.5%, max_p95_ratio: .nan}}\n",
+            &[("CPE_MODULES_CANARY", "max_failure_rate_increase: 5")],
+            expect![[r#"
+                CPE_MODULES_CANARY: `max_failure_rate_increase: 5`: `5` is no percentage: expected 0% to 100%, with at most two digits after the point, such as 10%
+                cpe.yaml: `modules.canary`: `min_count` must be from 1 to 1000000
+                cpe.yaml: `modules.canary`: `max_p95_ratio` must be from 1 to 1000"#]],
         );
         check(
             "domian: x\n",

@@ -1,7 +1,7 @@
 //! What a running fleet does, counted: for Prometheus, and for whoever asks whether it is well.
 //!
-//! All of it is seen at the ports, which [`Metrics::meter`] wraps, and in the sandbox's own
-//! counts, so that pollers, plans and sandbox know nothing of metrics. Values of labels are
+//! All of it is seen at the ports, which [`Metrics::meter`] wraps, and in the counts that sandbox
+//! and modules keep themselves, so that pollers, plans and sandbox know nothing of metrics. Values of labels are
 //! bounded: clients are those of the configuration, everything else is a word of this program.
 
 mod blobs;
@@ -75,6 +75,9 @@ impl Metrics {
     pub fn follow(&self, fleet: &Fleet, stop: CancellationToken) {
         if let Some(sandbox) = fleet.sandbox() {
             self.0.tables.watch_sandbox(sandbox.clone());
+        }
+        if let Some(modules) = fleet.modules() {
+            self.0.tables.watch_modules(modules.clone());
         }
         self.begin(fleet.clients(), stop);
     }

@@ -1,6 +1,7 @@
 //! `cpe job`: starts jobs the way a client does, and follows them in SWF.
 
 mod ask;
+mod canary;
 mod history;
 mod list;
 mod peek;

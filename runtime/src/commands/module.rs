@@ -5,12 +5,13 @@ mod list;
 mod push;
 mod run;
 mod show;
+mod trial;
 mod undo;
 mod verify;
 
 use anyhow::Context;
 use clap::Subcommand;
-use cpe_modules::{Author, Registry};
+use cpe_modules::{Author, Registry, Verdict};
 use cpe_swf::Timestamp;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -25,6 +26,14 @@ pub enum ModuleCommand {
         after_help = "Example:\n  cpe module push word_count.wasm word-count@1 --message 'Counts lines'"
     )]
     Push(push::Push),
+    /// Makes the candidate of a channel what the channel points at.
+    #[command(
+        after_help = "Example:\n  cpe module promote word-count@1 --message 'A week without a failure'"
+    )]
+    Promote(trial::Decide),
+    /// Gives up the candidate of a channel: its executions go on with what the channel points at.
+    #[command(after_help = "Example:\n  cpe module abort word-count@1 --message 'Too slow'")]
+    Abort(trial::Decide),
     /// Lists the channels of the registry.
     #[command(after_help = "Example:\n  cpe module list --output json")]
     List,
@@ -56,6 +65,8 @@ impl ModuleCommand {
     pub async fn run(self, global: &Global) -> Result<(), Failed> {
         match self {
             Self::Push(push) => push.run(global).await,
+            Self::Promote(decide) => decide.run(Verdict::Promote, global).await,
+            Self::Abort(decide) => decide.run(Verdict::Abort, global).await,
             Self::List => list::run(global).await,
             Self::Show(show) => show.run(global).await,
             Self::Rollback(rollback) => rollback.run(global).await,

@@ -10,8 +10,8 @@ use cpe_sandbox::{Sandbox, UploadJournal};
 use cpe_swf::{DomainName, TaskList, limits};
 use cpe_worker::{
     Activities, ActivitiesConfig, Backoff, ClientRegistry, Decider, DeciderConfig, InputConfig,
-    InputPoller, JobClaims, Outbox, PlanArchive, Plans, Ports, SandboxGuests, Shares, Starts,
-    Worker, register_types,
+    InputPoller, JobClaims, Outbox, PlanArchive, Plans, Ports, SHADOWS, SandboxGuests, Shares,
+    Starts, Worker, register_types,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -101,7 +101,7 @@ impl Fleet {
         // What this machine cannot do is known before anything is registered.
         let sandbox = roles
             .activities
-            .then(|| sandbox(config, config.activities.max_in_flight))
+            .then(|| sandbox(config, config.activities.max_in_flight, SHADOWS))
             .transpose()?;
         register_types(&ports, &domain, &plans, &task_list).await?;
         let registry = registry(config, &ports);
@@ -110,6 +110,7 @@ impl Fleet {
         let modules_config = ModulesConfig {
             revalidate_after: Duration::from_secs(config.modules.poll),
             signers: all_signers(&clients),
+            margins: modules.canary,
             ..ModulesConfig::default()
         };
         let registered = ClientRegistry::new(clients);
@@ -165,6 +166,11 @@ impl Fleet {
     /// Where its activities run, if they do in this process.
     pub fn sandbox(&self) -> Option<&Sandbox> {
         self.activities.as_ref().map(|(_, sandbox, _)| sandbox)
+    }
+
+    /// The modules of its activities, if they run in this process.
+    pub fn modules(&self) -> Option<&Modules> {
+        self.watch.as_ref().map(|watch| &watch.modules)
     }
 
     /// Polls until `stop`, then returns when everything in flight is answered.

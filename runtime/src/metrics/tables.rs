@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use cpe_modules::{ModuleCounts, Modules};
 use cpe_sandbox::{LoadCounts, Sandbox};
 use prometheus_client::{
     encoding::text::encode,
@@ -43,6 +44,13 @@ pub(super) struct Tables {
     pub(super) throttles: Family<ByWord, Counter>,
     modules: Family<ByWord, Counter>,
     compile_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
+    refused: Family<ByWord, Counter>,
+    trial_runs: Family<ByTwoWords, Counter>,
+    shadows: Family<ByWord, Counter>,
+    canary_decisions: Family<ByWord, Counter>,
+    watched: OnceLock<Modules>,
+    /// The modules' counts that are in the tables already.
+    counted: Mutex<ModuleCounts>,
     sandbox: OnceLock<Sandbox>,
     /// The sandbox's counts that are in the tables already.
     seen: Mutex<LoadCounts>,
@@ -64,10 +72,17 @@ impl Default for Tables {
             throttles: Family::default(),
             modules: Family::default(),
             compile_seconds: Counter::default(),
+            refused: Family::default(),
+            trial_runs: Family::default(),
+            shadows: Family::default(),
+            canary_decisions: Family::default(),
+            watched: OnceLock::new(),
+            counted: Mutex::default(),
             sandbox: OnceLock::new(),
             seen: Mutex::default(),
         };
         tables.register();
+        tables.register_modules();
         tables
     }
 }
@@ -118,6 +133,10 @@ impl Tables {
             "Answers that asked for fewer requests",
             self.throttles.clone(),
         );
+    }
+
+    fn register_modules(&mut self) {
+        let registry = &mut self.registry;
         registry.register(
             "modules_loaded",
             "Modules that were found in the cache, compiled, or failed to be",
@@ -128,13 +147,36 @@ impl Tables {
             "Time spent compiling modules",
             self.compile_seconds.clone(),
         );
+        registry.register(
+            "module_versions_refused",
+            "Versions that did not become current, or cannot be tried, by reason",
+            self.refused.clone(),
+        );
+        registry.register(
+            "trial_runs",
+            "Runs of candidates and of what they are tried beside, by outcome",
+            self.trial_runs.clone(),
+        );
+        registry.register("shadow_runs", "Runs of shadows, as they compare", self.shadows.clone());
+        registry.register(
+            "canary_decisions",
+            "Looks at the figures of canaries that have enough of them",
+            self.canary_decisions.clone(),
+        );
     }
 
     pub(super) fn watch_sandbox(&self, sandbox: Sandbox) {
         let _ = self.sandbox.set(sandbox);
     }
 
+    pub(super) fn watch_modules(&self, modules: Modules) {
+        let _ = self.watched.set(modules);
+    }
+
     pub(super) fn text(&self) -> String {
+        if let Some(modules) = self.watched.get() {
+            self.add_counts(modules.counts());
+        }
         if let Some(sandbox) = self.sandbox.get() {
             self.add_loads(sandbox.load_counts());
         }
@@ -142,6 +184,26 @@ impl Tables {
         // Only a failing writer fails, and a string takes everything.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+
+    fn add_counts(&self, now: ModuleCounts) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        for (family, label, now, before) in [
+            (&self.refused, "reason", &now.refused, &counted.refused),
+            (&self.shadows, "outcome", &now.shadows, &counted.shadows),
+            (&self.canary_decisions, "decision", &now.decisions, &counted.decisions),
+        ] {
+            for (word, count) in now {
+                let more = count.saturating_sub(before.get(word).copied().unwrap_or_default());
+                family.get_or_create(&[(label, word)]).inc_by(more);
+            }
+        }
+        for (key, count) in &now.runs {
+            let more = count.saturating_sub(counted.runs.get(key).copied().unwrap_or_default());
+            let labels = [("version", key.0), ("outcome", key.1)];
+            self.trial_runs.get_or_create(&labels).inc_by(more);
+        }
+        *counted = now;
     }
 
     fn add_loads(&self, now: LoadCounts) {
@@ -156,5 +218,32 @@ impl Tables {
         let compiling = now.compiling.saturating_sub(seen.compiling);
         self.compile_seconds.inc_by(compiling.as_secs_f64());
         *seen = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_modules_are_added_once() {
+        let tables = Tables::default();
+        let mut counts = ModuleCounts::default();
+        counts.refused.insert("cpe.module.link", 1);
+        counts.runs.insert(("candidate", "failed"), 12);
+        counts.shadows.insert("different", 3);
+        counts.decisions.insert("abort", 1);
+        tables.add_counts(counts.clone());
+        counts.runs.insert(("candidate", "failed"), 14);
+        tables.add_counts(counts);
+        let text = tables.text();
+        for line in [
+            r#"cpe_module_versions_refused_total{reason="cpe.module.link"} 1"#,
+            r#"cpe_trial_runs_total{version="candidate",outcome="failed"} 14"#,
+            r#"cpe_shadow_runs_total{outcome="different"} 3"#,
+            r#"cpe_canary_decisions_total{decision="abort"} 1"#,
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
+        }
     }
 }

@@ -1,25 +1,32 @@
 //! What a channel points at: its document in the registry.
 
+use std::fmt;
+
 use cpe_sandbox::{Digest, WORLD};
 use cpe_swf::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::{Candidate, Percent};
+
 /// So many versions back a channel remembers.
 const MAX_PREVIOUS: usize = 100;
 /// So many moves a channel remembers.
-const MAX_HISTORY: usize = 200;
+pub(crate) const MAX_HISTORY: usize = 200;
 const MAX_BY: usize = 128;
 const MAX_MESSAGE: usize = 512;
 
 /// A channel's document: the version it points at, and those it pointed at before, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
     #[serde(flatten)]
     pub current: Version,
+    /// What is tried beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Candidate>,
     /// Each once, as it was when it was left last.
     #[serde(default)]
     pub previous: Vec<Version>,
-    /// Every move, newest first: the first of them led to `current`.
+    /// Every move, newest first: the first of them that is not of a candidate led to `current`.
     #[serde(default)]
     pub history: Vec<Move>,
 }
@@ -42,7 +49,7 @@ pub struct Version {
     pub left_at: Option<Timestamp>,
 }
 
-/// One move of a channel: who let it point at what, when and why.
+/// One move of a channel: who let it point at what, or tried what, when and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
     #[serde(serialize_with = "write_digest", deserialize_with = "read_digest")]
@@ -52,14 +59,58 @@ pub struct Move {
     pub by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Of a candidate that begins, or goes on with another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+    /// How the candidate did, where its trial ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<String>,
 }
 
-/// How a channel came to point at something.
+impl Move {
+    pub(crate) fn new(action: Action, digest: Digest, author: &Author, at: Timestamp) -> Self {
+        let Author { by, message } = author.clone();
+        Self { digest, action, at, by, message, share: None, figures: None }
+    }
+}
+
+/// How a channel came to point at something, or what became of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     Push,
     Rollback,
+    /// A candidate became what the channel points at.
+    Promote,
+    /// A candidate runs a share of the executions.
+    Canary,
+    /// A candidate runs beside.
+    Shadow,
+    /// A candidate was given up.
+    Abort,
+}
+
+impl Action {
+    /// Whether the channel points at the move's version since.
+    fn points(self) -> bool {
+        match self {
+            Self::Push | Self::Rollback | Self::Promote => true,
+            Self::Canary | Self::Shadow | Self::Abort => false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Push => "push",
+            Self::Rollback => "rollback",
+            Self::Promote => "promote",
+            Self::Canary => "canary",
+            Self::Shadow => "shadow",
+            Self::Abort => "abort",
+        })
+    }
 }
 
 /// Who moves a channel, and why.
@@ -77,7 +128,7 @@ impl Author {
 }
 
 /// One line of at most so many characters.
-fn presentable(text: &str, most: usize) -> String {
+pub(crate) fn presentable(text: &str, most: usize) -> String {
     let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
     let line: String = spaced.filter(|c| !c.is_control()).take(most).collect();
     line.trim().to_owned()
@@ -107,18 +158,22 @@ impl Channel {
         at: Timestamp,
     ) -> Self {
         let digest = version.digest.clone();
-        let Author { by, message } = author.clone();
-        let mut history = vec![Move { digest, action, at, by, message }];
-        let mut previous = Vec::new();
-        if let Some(before) = before {
+        let (mut previous, mut history) = (Vec::new(), Vec::new());
+        if let Some(mut before) = before {
+            let is_tried = |tried: &Candidate| tried.version.digest == digest;
+            if !before.candidate.as_ref().is_some_and(is_tried) {
+                before.supersede(author, at);
+            }
             previous.push(Version { left_at: Some(at), ..before.current });
             previous.extend(before.previous);
             previous.retain(|old| old.digest != version.digest);
             previous.truncate(MAX_PREVIOUS);
-            history.extend(before.history);
-            history.truncate(MAX_HISTORY);
+            history = before.history;
         }
-        Self { current: Version { left_at: None, ..version }, previous, history }
+        history.insert(0, Move::new(action, digest, author, at));
+        history.truncate(MAX_HISTORY);
+        let current = Version { left_at: None, ..version };
+        Self { current, candidate: None, previous, history }
     }
 
     /// The version with that digest, if the channel points at it or did.
@@ -140,8 +195,9 @@ impl Channel {
 
     /// The digest that it pointed at then, as far as it remembers.
     pub fn at(&self, time: Timestamp) -> &Digest {
-        let then = self.history.iter().find(|step| step.at <= time);
-        let oldest = self.history.last();
+        let mut moves = self.history.iter().filter(|step| step.action.points());
+        let oldest = moves.clone().next_back();
+        let then = moves.find(|step| step.at <= time);
         then.or(oldest).map_or(&self.current.digest, |step| &step.digest)
     }
 

@@ -82,17 +82,19 @@ impl Locks {
         Self(Arc::new(Inner { registry, state: Mutex::new(state) }))
     }
 
-    /// Writes down what these references point at now; `None` if none of them is a channel.
+    /// Writes down what these references point at now for an execution of the job `execution`;
+    /// `None` if none of them is a channel. A canary on a channel takes its share of them.
     /// Channels that do not exist are left out: their activities fail by themselves.
     pub async fn take(
         &self,
         references: &BTreeSet<&ModuleRef>,
+        execution: &str,
     ) -> Result<Option<LockId>, ModuleError> {
         let mut lock = Lock::default();
         for reference in references {
             match self.channel(reference, FRESH).await {
                 Ok(Some(channel)) => {
-                    let digest = channel.current.digest.to_string();
+                    let digest = channel.version_for(execution).to_string();
                     lock.modules.insert(reference.to_string(), digest);
                 }
                 Ok(None) | Err(ModuleError::NotFound { .. }) => {}
@@ -112,28 +114,46 @@ impl Locks {
         Ok(Some(id))
     }
 
-    /// The version of a channel that never pointed at another one: there is nothing to choose.
+    /// The version of a channel that never pointed at another one, and has none on trial: there is
+    /// nothing to choose.
     pub async fn only_version(&self, reference: &ModuleRef) -> Result<Option<Digest>, ModuleError> {
         let channel = self.channel(reference, FRESH).await?;
-        let only = channel.filter(|channel| channel.previous.is_empty());
+        let is_only =
+            |channel: &Arc<Channel>| channel.previous.is_empty() && channel.candidate.is_none();
+        let only = channel.filter(is_only);
         Ok(only.map(|channel| channel.current.digest.clone()))
     }
 
-    /// The version of an execution that began then, with that lock if it has one.
+    /// The version of an execution that began then, with that lock if it has one. A candidate that
+    /// was aborted meanwhile is not run any more: what the channel pointed at then stands in.
     pub async fn version(
         &self,
         reference: &ModuleRef,
         lock: Option<&LockId>,
         began: Timestamp,
     ) -> Result<Option<Digest>, ModuleError> {
-        if let Some(id) = lock {
-            let lock = self.read(id).await?;
-            if let Some(digest) = lock.modules.get(&reference.to_string()) {
-                return Ok(digest.parse().ok());
-            }
-        }
-        let channel = self.channel(reference, FRESH).await?;
+        let locked = match lock {
+            Some(id) => self.named(id, reference).await?,
+            None => None,
+        };
+        let channel = match (self.channel(reference, FRESH).await, locked) {
+            (Ok(Some(channel)), Some(digest)) if channel.is_aborted(&digest) => Some(channel),
+            // What the lock says is enough, also where the channel is out of reach.
+            (_, Some(digest)) => return Ok(Some(digest)),
+            (channel, None) => channel?,
+        };
         Ok(channel.map(|channel| channel.at(began).clone()))
+    }
+
+    /// What a lock names of a channel.
+    pub async fn named(
+        &self,
+        lock: &LockId,
+        reference: &ModuleRef,
+    ) -> Result<Option<Digest>, ModuleError> {
+        let lock = self.read(lock).await?;
+        let digest = lock.modules.get(&reference.to_string());
+        Ok(digest.and_then(|digest| digest.parse().ok()))
     }
 
     /// The locks that name a channel, newest first, and which version each names. At most `most`
@@ -271,7 +291,7 @@ mod tests {
 
     async fn take(locks: &Locks) -> LockId {
         let (reference, other) = (count(), "missing@1".parse().unwrap());
-        locks.take(&BTreeSet::from([&reference, &other])).await.unwrap().unwrap()
+        locks.take(&BTreeSet::from([&reference, &other]), "a.b").await.unwrap().unwrap()
     }
 
     #[tokio::test]
@@ -310,13 +330,59 @@ mod tests {
         let calls = scene.blobs.take_calls();
         assert_eq!(calls.iter().filter(|call| call.starts_with("put")).count(), 1, "{calls:?}");
         let only_files = BTreeSet::new();
-        assert_eq!(locks.take(&only_files).await.unwrap(), None);
+        assert_eq!(locks.take(&only_files, "a.b").await.unwrap(), None);
         // A store that is out of reach does not keep jobs from starting.
         scene.clock.advance(Duration::from_secs(10));
         scene.blobs.fail_next(10, ErrorKind::Unavailable);
         let reference = count();
-        let again = locks.take(&BTreeSet::from([&reference])).await.unwrap();
+        let again = locks.take(&BTreeSet::from([&reference]), "a.b").await.unwrap();
         assert_eq!(again, Some(lock));
+    }
+
+    #[tokio::test]
+    async fn a_canary_takes_its_share_and_an_aborted_one_none() {
+        let scene = Scene::new();
+        let stable = scene.push(1).await;
+        scene.clock.advance(Duration::from_secs(10));
+        let (bytes, author) = (activity(2), Author::default());
+        let digest = Digest::of(&bytes);
+        scene.registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+        let candidate = crate::Candidate {
+            version: scene.registry.version(digest.clone(), &bytes, &author).unwrap(),
+            mode: crate::Mode::Canary,
+            share: crate::Percent::of(50),
+            since: scene.registry.now(),
+            margins: crate::Overrides::default(),
+        };
+        let seen = scene.registry.see("count", "1").await.unwrap();
+        scene.registry.try_out(&seen, candidate, &author).await.unwrap();
+
+        let (locks, reference) = (scene.locks(), count());
+        assert_eq!(locks.only_version(&reference).await.unwrap(), None);
+        let mut taken = Vec::new();
+        for n in 0..40 {
+            let job = format!("client.{n}");
+            let lock = locks.take(&BTreeSet::from([&reference]), &job).await.unwrap().unwrap();
+            let again = locks.take(&BTreeSet::from([&reference]), &job).await.unwrap().unwrap();
+            assert_eq!(lock, again, "it does not flip");
+            let began = scene.registry.now();
+            let version = locks.version(&reference, Some(&lock), began).await.unwrap();
+            if version.as_ref() == Some(&digest) {
+                taken.push((lock, began));
+            } else {
+                assert_eq!(version.as_ref(), Some(&stable));
+            }
+        }
+        assert!((8..=32).contains(&taken.len()), "{}", taken.len());
+
+        let seen = scene.registry.see("count", "1").await.unwrap();
+        let abort = crate::Verdict::Abort;
+        scene.registry.decide(&seen, abort, &author, None).await.unwrap();
+        scene.clock.advance(FRESH);
+        for (lock, began) in taken {
+            let version = locks.version(&reference, Some(&lock), began).await.unwrap();
+            assert_eq!(version.as_ref(), Some(&stable));
+        }
     }
 
     #[tokio::test]

@@ -9,29 +9,50 @@ use cpe_sandbox::Digest;
 use tokio::io::AsyncReadExt as _;
 
 use crate::{
-    ModuleError, Registry,
+    Candidate, ModuleError, Registry, Trial,
     oci::Oci,
     reading::{self, MAX_MODULE},
 };
 
 /// What a reference pointed at when it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
     pub(crate) digest: Digest,
     /// What its channel pointed at before. A pin may name one of these.
     pub(crate) previous: Vec<Digest>,
+    /// What is tried on its channel.
+    pub(crate) candidate: Option<Arc<Candidate>>,
     /// Of a channel's document, an object or a file: stays the same as long as it does.
     stamp: String,
 }
 
 impl Found {
     pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.digest == *digest || self.previous.contains(digest)
+        self.digest == *digest || self.previous.contains(digest) || self.is_tried(digest)
     }
 
-    /// That version, and those that the channel had before it, newest first.
+    pub(crate) fn is_tried(&self, digest: &Digest) -> bool {
+        self.candidate.as_ref().is_some_and(|candidate| candidate.version.digest == *digest)
+    }
+
+    /// The candidate's digest, if it is the one that this execution runs.
+    pub(crate) fn canary_for(&self, execution: &str) -> Option<&Digest> {
+        let candidate = self.candidate.as_ref().filter(|candidate| candidate.takes(execution))?;
+        Some(&candidate.version.digest)
+    }
+
+    /// What is tried, if anything is.
+    pub(crate) fn trial(&self, reference: &ModuleRef) -> Option<Trial> {
+        let ModuleRef::Registry { name, channel } = reference else { return None };
+        let candidate = Arc::clone(self.candidate.as_ref()?);
+        Some(Trial::new((name, channel), candidate, self.digest.clone()))
+    }
+
+    /// That version, and those that the channel had before it, newest first; before a candidate,
+    /// what the channel points at.
     pub(crate) fn from(&self, digest: &Digest) -> Vec<Digest> {
-        let all = std::iter::once(&self.digest).chain(&self.previous);
+        let tried = self.candidate.iter().map(|candidate| &candidate.version.digest);
+        let all = tried.chain(std::iter::once(&self.digest)).chain(&self.previous);
         let known: Vec<_> = all.skip_while(|version| *version != digest).cloned().collect();
         if known.is_empty() { vec![digest.clone()] } else { known }
     }
@@ -70,7 +91,8 @@ impl Sources {
                     (Some((stamp, document)), _) => {
                         let previous = document.previous.into_iter().map(|old| old.digest);
                         let previous = previous.collect();
-                        Found { digest: document.current.digest, previous, stamp }
+                        let candidate = document.candidate.map(Arc::new);
+                        Found { digest: document.current.digest, previous, candidate, stamp }
                     }
                     (None, Some(known)) => known.clone(),
                     (None, None) => {
@@ -102,7 +124,7 @@ impl Sources {
                     return Ok((known.clone(), None));
                 }
                 let (digest, stamp) = self.oci.look(text).await?;
-                Ok((Found { digest, previous: Vec::new(), stamp }, None))
+                Ok((Found { digest, previous: Vec::new(), candidate: None, stamp }, None))
             }
         }
     }
@@ -139,7 +161,8 @@ pub(crate) async fn look_at_file(path: &Path) -> Result<(Found, Bytes), ModuleEr
 }
 
 fn read_afresh(bytes: Bytes, stamp: String) -> (Found, Option<Bytes>) {
-    (Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, Some(bytes))
+    let (digest, previous) = (Digest::of(&bytes), Vec::new());
+    (Found { digest, previous, candidate: None, stamp }, Some(bytes))
 }
 
 async fn file_stamp(path: &Path) -> Result<String, ModuleError> {

@@ -1,6 +1,7 @@
 //! From a reference to the module to run: what it points at is looked at every few seconds,
 //! compiled once, and swapped without anyone waiting.
 
+mod choice;
 mod watch;
 
 use std::{
@@ -24,13 +25,14 @@ use lru::LruCache;
 use tokio::sync::watch as channel;
 use tracing::{info, warn};
 
-pub use self::watch::ModuleState;
+pub use self::{choice::Chosen, watch::ModuleState};
 use crate::{
-    ModuleError, Registry, SignerKey,
+    Margins, ModuleError, Registry, SignerKey,
     compiled::{Compiled, Load, Loaded},
     look::{Found, Sources},
     oci::Oci,
     status::Refused,
+    trials::Trials,
     trust::Signed,
 };
 
@@ -41,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// So many versions are tried, from the one that is wanted on back, before there is none to run.
 const TRIED: usize = 4;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModulesConfig {
     /// For so long, what a reference points at is taken to be what it was.
     pub revalidate_after: Duration,
@@ -52,6 +54,8 @@ pub struct ModulesConfig {
     /// Everybody whom some client trusts to sign modules at first: what they signed is known
     /// without reading it again.
     pub signers: BTreeSet<SignerKey>,
+    /// How much worse a canary may be than what it is tried beside.
+    pub margins: Margins,
 }
 
 impl Default for ModulesConfig {
@@ -61,6 +65,7 @@ impl Default for ModulesConfig {
             max_compiled: 64,
             idle_after: Duration::from_secs(60),
             signers: BTreeSet::new(),
+            margins: Margins::default(),
         }
     }
 }
@@ -77,12 +82,14 @@ pub struct Wanted<'a> {
     pub began_with: Option<&'a Digest>,
     /// `None` runs what is not signed too.
     pub signers: Option<&'a BTreeSet<SignerKey>>,
+    /// The job's workflow id, by which a canary takes its share; `None` has no part in any.
+    pub execution: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
     /// Whatever runs now.
     pub fn current(reference: &'a ModuleRef) -> Self {
-        Self { reference, pin: None, began_with: None, signers: None }
+        Self { reference, pin: None, began_with: None, signers: None, execution: None }
     }
 }
 
@@ -96,6 +103,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: ModulesConfig,
     compiled: Compiled,
+    trials: Trials,
     references: Mutex<LruCache<ModuleRef, Arc<Reference>>>,
     /// Counts the hints that something may have changed.
     hints: channel::Sender<u64>,
@@ -118,6 +126,8 @@ struct Known {
     refused: Option<Refused>,
     /// The newest, if it runs, but not for a client who asks for signatures.
     distrusted: Option<Refused>,
+    /// The candidate, if it does not run here.
+    unfit: Option<Digest>,
 }
 
 impl Reference {
@@ -143,7 +153,9 @@ impl Modules {
         clock: Arc<dyn Clock>,
         config: ModulesConfig,
     ) -> Self {
+        let trials = Trials::new(registry.clone(), config.margins);
         Self(Arc::new(Inner {
+            trials,
             sources: Sources { registry, blobs, oci: Oci::new() },
             sandbox,
             clock,
@@ -165,40 +177,7 @@ impl Modules {
     ///
     /// Of the version that is wanted, if no older one can stand in for it.
     pub async fn get(&self, wanted: Wanted<'_>) -> Result<Module, ModuleError> {
-        let (inner, reference) = (&self.0, wanted.reference);
-        let known = inner.reference(reference);
-        let found = inner.look(reference, &known).await?;
-        if let Some(pin) = wanted.pin {
-            let pinned = found.pinned(reference, pin)?;
-            let loaded = inner.load(reference, &pinned, None).await?;
-            inner.trusts(&wanted, &loaded).await?;
-            return Ok(loaded.module);
-        }
-        if let Some(digest) = wanted.began_with.filter(|digest| **digest != found.digest) {
-            // Who started the execution may have seen more than was seen here.
-            let found = match found.has(digest) {
-                true => found,
-                false => inner.looking(reference, &known).await.unwrap_or(found),
-            };
-            return inner.first_good(&wanted, &known, found.from(digest)).await;
-        }
-        let load = inner.load(reference, &found.digest, None);
-        if let Some(Ok(loaded)) = load.peek()
-            && inner.trusts(&wanted, loaded).await.is_ok()
-        {
-            inner.runs(reference, &known, &found.digest);
-            return Ok(loaded.module.clone());
-        }
-        let older = match (reference, wanted.began_with) {
-            (ModuleRef::File(_), _) | (_, Some(_)) => None,
-            _ => known.lock().running.clone().filter(|running| *running != found.digest),
-        };
-        if let Some(loaded) = older.and_then(|older| inner.compiled.ready(&older))
-            && inner.trusts(&wanted, &loaded).await.is_ok()
-        {
-            return Ok(loaded.module);
-        }
-        inner.first_good(&wanted, &known, found.from(&found.digest)).await
+        self.choose(wanted).await.map(|chosen| chosen.module)
     }
 
     /// Whoever waits for news looks at once, not only when it is time again.
@@ -208,13 +187,14 @@ impl Modules {
 }
 
 impl Inner {
-    /// The first of these versions that runs.
+    /// The first of these versions that runs, and what is wrong with the one that is wanted, if
+    /// that is another one.
     async fn first_good(
         self: &Arc<Self>,
         wanted: &Wanted<'_>,
         known: &Arc<Reference>,
         versions: Vec<Digest>,
-    ) -> Result<Module, ModuleError> {
+    ) -> Result<(Module, Option<ModuleError>), ModuleError> {
         let (mut first, mut is_news) = (None, false);
         for digest in versions.iter().take(TRIED) {
             let tried = match self.load(wanted.reference, digest, None).await {
@@ -234,7 +214,7 @@ impl Inner {
                         }
                         Some(_) => {}
                     }
-                    return Ok(loaded.module);
+                    return Ok((loaded.module, first));
                 }
                 Err(error) if error.is_of_the_version() => {
                     is_news |= self.refuses(known, digest, &error);
@@ -289,6 +269,7 @@ impl Inner {
             return false;
         }
         *kept = Some(Refused::new(digest.clone(), error, self.clock.now()));
+        self.trials.refused(error.reason());
         true
     }
 

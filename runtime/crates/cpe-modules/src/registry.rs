@@ -5,6 +5,7 @@
 //! the other is told.
 
 mod prune;
+pub(crate) mod trials;
 mod upload;
 
 use std::{fmt, sync::Arc};
@@ -61,7 +62,7 @@ pub struct Pushed {
 }
 
 /// A channel as somebody saw it who is going to move it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     name: String,
     channel: String,
@@ -241,19 +242,25 @@ impl Registry {
         action: Action,
         author: &Author,
     ) -> Result<(), ModuleError> {
-        let at = self.channel_address(&seen.name, &seen.channel)?;
         let now = self.0.clock.now();
         let digest = version.digest.clone();
         let document = Channel::moved(seen.document.clone(), version, action, author, now);
+        self.replace(seen, document).await?;
+        self.expect_blob(&digest).await
+    }
+
+    /// Writes a document in the place of the one that was seen.
+    async fn replace(&self, seen: &Seen, document: Channel) -> Result<(), ModuleError> {
+        let at = self.channel_address(&seen.name, &seen.channel)?;
         let mut attempts = 1;
         loop {
             match self.write(&at, &document, seen.tag.clone()).await {
-                Ok(true) => break,
+                Ok(true) => return Ok(()),
                 Ok(false) => {
                     let there = self.read(&at, &seen.full_name()).await?.map(|(_, found)| found);
                     // Perhaps an earlier attempt arrived, and only its answer did not.
                     if there.as_ref() == Some(&document) {
-                        break;
+                        return Ok(());
                     }
                     return Err(moved(seen, there));
                 }
@@ -261,7 +268,6 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
-        self.expect_blob(&digest).await
     }
 
     /// The document and its entity tag; `None` if there is none.
@@ -390,7 +396,15 @@ fn moved(seen: &Seen, there: Option<Channel>) -> ModuleError {
         None => "it is gone".to_owned(),
         Some(there) => {
             let by = there.last_move().map_or("somebody", |last| &last.by);
-            format!("{by} has moved it to {}", there.current.digest)
+            match there.last_move() {
+                Some(last) if last.action == Action::Abort => {
+                    format!("{by} has aborted the candidate {}", last.digest)
+                }
+                Some(last) if matches!(last.action, Action::Canary | Action::Shadow) => {
+                    format!("{by} has {} tried beside it", last.digest)
+                }
+                _ => format!("{by} has moved it to {}", there.current.digest),
+            }
         }
     };
     ModuleError::Moved { channel, problem }

@@ -63,7 +63,7 @@ pub(crate) struct Loader {
 
 impl Loader {
     pub(crate) fn new(config: &SandboxConfig) -> Result<Self, SandboxError> {
-        let host = engine::best(config.max_concurrent).and_then(Host::new);
+        let host = engine::best(config.max_concurrent + config.beside).and_then(Host::new);
         let cache = config.cache_dir.as_deref().and_then(open_cache);
         Ok(Self {
             host: host.map_err(SandboxError::Setup)?,

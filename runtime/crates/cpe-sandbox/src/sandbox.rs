@@ -43,6 +43,8 @@ const ABORT_GRACE: Duration = Duration::from_secs(10);
 pub struct SandboxConfig {
     /// Guests that run at a time; more of them wait.
     pub max_concurrent: usize,
+    /// And beside them, in a [`Sandbox::beside`].
+    pub beside: usize,
     /// Where machine code is kept; nowhere if `None`.
     pub cache_dir: Option<PathBuf>,
     /// Where scratch space is; the system's folder for temporary files if `None`.
@@ -57,6 +59,7 @@ impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
             max_concurrent: 64,
+            beside: 0,
             cache_dir: None,
             scratch_dir: None,
             max_component_bytes: 64 << 20,
@@ -76,7 +79,7 @@ struct Inner {
     slots: Semaphore,
     uploads: Arc<Uploads>,
     connector: Arc<Connector>,
-    scratch: ScratchSpace,
+    scratch: Arc<ScratchSpace>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -94,13 +97,33 @@ impl Sandbox {
         let scratch = config.scratch_dir.clone();
         let scratch = scratch.unwrap_or_else(|| std::env::temp_dir().join("cpe-scratch"));
         Ok(Self(Arc::new(Inner {
-            scratch: ScratchSpace::new(scratch),
+            scratch: Arc::new(ScratchSpace::new(scratch)),
             loader: Arc::new(Loader::new(&config)?),
             slots: Semaphore::new(config.max_concurrent),
             uploads: Arc::default(),
             connector: Arc::new(Connector::new(Arc::new(SystemResolver))),
             config,
         })))
+    }
+
+    /// For guests whose runs nobody waits for: the same modules, but slots of their own, and
+    /// uploads that no journal knows.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let Inner { config, loader, connector, scratch, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            config: SandboxConfig { max_concurrent: config.beside, ..config.clone() },
+            loader: Arc::clone(loader),
+            slots: Semaphore::new(config.beside),
+            uploads: Arc::default(),
+            connector: Arc::clone(connector),
+            scratch: Arc::clone(scratch),
+        }))
+    }
+
+    /// Whether more than half of the slots are taken.
+    pub fn is_busy(&self) -> bool {
+        self.0.slots.available_permits() < self.0.config.max_concurrent.div_ceil(2)
     }
 
     /// How the modules of this sandbox came to be.

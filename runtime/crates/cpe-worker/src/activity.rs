@@ -13,6 +13,8 @@ mod note;
 mod progress;
 mod run;
 mod runs;
+mod sandboxed;
+mod shadow;
 mod version;
 
 use std::{sync::Arc, time::Duration};
@@ -36,7 +38,9 @@ use self::{
     progress::About,
 };
 pub use self::{
-    run::{Guests, Ran, RunError, SandboxGuests},
+    run::{Guests, NewInvocation, Ran, RunError},
+    sandboxed::SandboxGuests,
+    shadow::SHADOWS,
     version::Choice,
 };
 use crate::{

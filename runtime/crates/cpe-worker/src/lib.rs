@@ -31,7 +31,10 @@ mod usage;
 mod worker;
 
 pub use self::{
-    activity::{Activities, ActivitiesConfig, Choice, Guests, Ran, RunError, SandboxGuests},
+    activity::{
+        Activities, ActivitiesConfig, Choice, Guests, NewInvocation, Ran, RunError, SHADOWS,
+        SandboxGuests,
+    },
     archive::PlanArchive,
     backoff::{Backoff, Jitter},
     clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},

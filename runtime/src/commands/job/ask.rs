@@ -13,7 +13,7 @@ use cpe_swf::{
 use cpe_worker::{PlanArchive, Ports};
 use serde_json::{Value, json};
 
-use super::{Failed, JobName, history, start, why};
+use super::{Failed, JobName, canary, history, start, why};
 use crate::{
     cli::{Global, Output},
     compose,
@@ -31,7 +31,13 @@ pub(super) async fn why(
         Some(execution) => {
             let events = history::whole_history(ports, config, &execution).await?;
             let plan = plan_of(ports, config, &events).await;
-            why::explain(id, &events, plan.as_deref(), SystemClock.now())
+            let mut reasons = why::explain(id, &events, plan.as_deref(), SystemClock.now());
+            if let Some(plan) = &plan
+                && reasons.iter().all(|reason| reason.code != "completed")
+            {
+                reasons.extend(canary::reasons(ports, config, (id, plan), &events).await);
+            }
+            reasons
         }
     };
     match output {
@@ -121,7 +127,7 @@ async fn used_up(
 }
 
 /// The plan that the run began with, from the configured files or from the archive.
-async fn plan_of(
+pub(super) async fn plan_of(
     ports: &Ports,
     config: &Config,
     events: &[HistoryEvent],

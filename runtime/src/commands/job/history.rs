@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use self::steps::Steps;
 pub(super) use self::steps::duration;
-use super::{Failed, peek::Peek};
+use super::{Failed, ask, canary, peek::Peek};
 use crate::{cli::Output, compose, config::Config};
 
 /// How often the live view asks. SWF allows 60 history calls a second for a whole account.
@@ -39,11 +39,22 @@ pub(super) async fn show(
         .with_context(|| format!("no job {workflow_id} in the domain {}", config.domain))?;
     let events = whole_history(ports, config, &execution).await?;
     let steps = Steps::of(&events);
+    let canaries = match ask::plan_of(ports, config, &events).await {
+        Some(plan) => canary::reasons(ports, config, (workflow_id, &plan), &events).await,
+        None => Vec::new(),
+    };
     match output {
         Output::Json => {
-            println!("{}", serde_json::to_string_pretty(&steps.to_json(&execution))?);
+            let mut shown = steps.to_json(&execution);
+            if let Some(shown) = shown.as_object_mut().filter(|_| !canaries.is_empty()) {
+                shown.insert("aborted_canaries".to_owned(), json!(canaries));
+            }
+            println!("{}", serde_json::to_string_pretty(&shown)?);
         }
-        Output::Text => println!("{}", steps.to_text(&execution, SystemClock.now())),
+        Output::Text => {
+            println!("{}", steps.to_text(&execution, SystemClock.now()));
+            canaries.iter().for_each(|canary| println!("! {}", canary.sentence));
+        }
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ impl Reason {
         Self { code, sentence, event: None }
     }
 
-    fn at(code: &'static str, event: EventId, sentence: String) -> Self {
+    pub(super) fn at(code: &'static str, event: EventId, sentence: String) -> Self {
         Self { code, sentence, event: Some(event) }
     }
 }

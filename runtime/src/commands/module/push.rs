@@ -9,7 +9,7 @@ use cpe_modules::{Change, Inside, Registry, Seen, Sent, differences, sign};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Failed, author, names, read, size};
+use super::{Failed, author, names, read, size, trial};
 use crate::{
     cli::{Global, Output},
     compose,
@@ -32,6 +32,8 @@ pub struct Push {
     /// Sign it with this secret key (ed25519, PEM).
     #[arg(long, value_name = "FILE", env = "CPE_SIGNING_KEY")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    trial: trial::Trial,
 }
 
 impl Push {
@@ -57,7 +59,12 @@ impl Push {
 
         let author = author(self.message.as_deref());
         let version = registry.version(digest.clone(), &bytes, &author)?;
+        let candidate = self.trial.candidate(&version)?;
         let sent = upload(&registry, &digest, &bytes).await?;
+        if let Some(candidate) = candidate {
+            let channel = (&seen, self.reference.as_str());
+            return trial::begin(&registry, channel, candidate, &author, global.output).await;
+        }
         let pushed = registry.advance(&seen, version, &author).await?;
         let before = seen.document.as_ref().map(|document| document.current.digest.to_string());
         match global.output {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use cpe_modules::{Action, Channel, Inside, Locks, ModuleError, Registry, WorkerStatus};
+use cpe_modules::{Channel, Figures, Inside, Locks, ModuleError, Registry, WorkerStatus};
 use cpe_sandbox::Digest;
 use cpe_swf::{
     DomainName, Timestamp,
@@ -12,7 +12,7 @@ use cpe_swf::{
 use cpe_worker::Ports;
 use serde_json::{Value, json};
 
-use super::{Failed, names, size, when};
+use super::{Failed, names, size, trial, when};
 use crate::{
     cli::{Global, Output},
     compose,
@@ -39,6 +39,8 @@ pub struct Show {
 /// Everything that is known of a channel.
 struct Shown {
     document: Channel,
+    /// Of what is on trial.
+    figures: Figures,
     inside: Result<Inside, ModuleError>,
     workers: Vec<WorkerStatus>,
     executions: Option<BTreeMap<String, usize>>,
@@ -56,12 +58,13 @@ impl Show {
             Ok(bytes) => Inside::of(&name, &bytes),
             Err(error) => Err(error),
         };
+        let figures = registry.figures((&name, &channel), &document).await?;
         let workers = registry.statuses(&name, &channel).await?;
         let executions = match self.executions {
             true => Some(self.count_executions(&config, &ports, &registry).await?),
             false => None,
         };
-        let shown = Shown { document, inside, workers, executions };
+        let shown = Shown { document, figures, inside, workers, executions };
         match global.output {
             Output::Json => println!("{}", serde_json::to_string_pretty(&shown.json(&self))?),
             Output::Text => shown.print(&self),
@@ -111,8 +114,10 @@ impl Shown {
             }),
             Err(error) => json!({"error": error.details()}),
         };
+        let tried = self.document.candidate.as_ref();
         json!({
             "module": show.reference, "current": self.document.current, "component": inside,
+            "trial": tried.map(|candidate| trial::json(candidate, &self.figures)),
             "workers": self.workers, "executions": self.executions, "previous": self.document.previous,
             "history": self.document.history.iter().take(show.history).collect::<Vec<_>>(),
         })
@@ -128,6 +133,9 @@ impl Shown {
             Ok(inside) => print_inside(inside),
             Err(error) => println!("  it cannot be read: {}", error.details()),
         }
+        if let Some(candidate) = &self.document.candidate {
+            trial::print(candidate, &self.figures);
+        }
         self.print_workers();
         if let Some(executions) = &self.executions {
             println!("open executions");
@@ -137,12 +145,18 @@ impl Shown {
         }
         println!("history");
         for step in self.document.history.iter().take(show.history) {
-            let verb = match step.action {
-                Action::Push => "push",
-                Action::Rollback => "rollback",
-            };
+            let action = step.action;
+            let share = step.share.map(|share| format!("{share}  ")).unwrap_or_default();
             let message = step.message.as_deref().unwrap_or_default();
-            println!("  {}  {verb:8}  {}  {}  {message}", when(step.at), step.digest, step.by);
+            println!(
+                "  {}  {action:8}  {}  {}  {share}{message}",
+                when(step.at),
+                step.digest,
+                step.by
+            );
+            if let Some(figures) = &step.figures {
+                println!("    {figures}");
+            }
         }
         println!("versions that it can go back to: {}", self.document.previous.len());
     }

@@ -81,7 +81,8 @@ impl Verify {
         let document = registry.channel(&name, &channel).await?;
         let most = if self.all { usize::MAX } else { 1 };
         let mut components = Vec::new();
-        for version in document.versions().take(most) {
+        let tried = document.candidate.iter().map(|candidate| &candidate.version);
+        for version in document.versions().take(most).chain(tried) {
             let bytes = registry.fetch(&version.digest).await;
             components.push((version.digest.to_string(), bytes));
         }

@@ -402,3 +402,85 @@ async fn a_watch_swaps_by_itself_and_tells() {
     watching.await.unwrap();
     assert_eq!(scene.registry.statuses("count", "1").await.unwrap(), []);
 }
+
+/// Has a version tried on `count@1`.
+async fn try_out(scene: &Scene, bytes: Bytes, mode: crate::Mode, share: &str) {
+    scene.clock.advance(Duration::from_millis(1));
+    let (digest, author) = (Digest::of(&bytes), Author::default());
+    scene.registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+    let candidate = crate::Candidate {
+        version: scene.registry.version(digest, &bytes, &author).unwrap(),
+        mode,
+        share: share.parse().unwrap(),
+        since: Timestamp::from_millis(0),
+        margins: crate::Overrides::default(),
+    };
+    let seen = scene.registry.see("count", "1").await.unwrap();
+    scene.registry.try_out(&seen, candidate, &author).await.unwrap();
+}
+
+/// What one of these executions runs, and whether it counts for a trial.
+async fn choose(scene: &Scene, execution: &str) -> (String, bool) {
+    let reference = "count@1".parse().unwrap();
+    let wanted = Wanted { execution: Some(execution), ..Wanted::current(&reference) };
+    let chosen = scene.modules.choose(wanted).await.unwrap();
+    (chosen.module.digest().to_string(), chosen.trial.is_some())
+}
+
+#[tokio::test]
+async fn what_asks_for_the_latest_has_the_candidate_by_its_share() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    assert_eq!(choose(&scene, "a.b").await, (digest(1), false));
+    try_out(&scene, activity(2), crate::Mode::Canary, "50%").await;
+    scene.later();
+    let mut counts = [0, 0];
+    for n in 0..40 {
+        let execution = format!("client.{n}");
+        let (runs, counts_for) = choose(&scene, &execution).await;
+        assert!(counts_for);
+        assert_eq!(choose(&scene, &execution).await.0, runs, "it does not flip");
+        counts[usize::from(runs == digest(2))] += 1;
+    }
+    assert!(counts.iter().all(|count| *count >= 8), "{counts:?}");
+    // What is current is not the candidate, and a pin has no part in it.
+    assert_eq!(scene.get("count@1", None).await.unwrap(), 1);
+    assert_eq!(scene.get("count@1", Some(&digest(2))).await.unwrap(), 2);
+    assert_eq!(
+        scene.modules.state(&"count@1".parse().unwrap()).running.unwrap().to_string(),
+        digest(1)
+    );
+}
+
+#[tokio::test]
+async fn a_candidate_that_does_not_link_gives_way_and_that_counts() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    let other =
+        r#"(component (import "cpe:activity/teleport@9.0.0" (instance (export "go" (func)))))"#;
+    try_out(&scene, wat::parse_str(other).unwrap().into(), crate::Mode::Canary, "100%").await;
+    for _ in 0..2 {
+        assert_eq!(choose(&scene, "a.b").await, (digest(1), true));
+    }
+    let counts = scene.modules.counts();
+    assert_eq!(counts.runs[&("candidate", "failed")], 2);
+    assert_eq!(counts.refused, std::collections::BTreeMap::from([("cpe.module.link", 1)]));
+}
+
+#[tokio::test]
+async fn a_shadow_is_compiled_beforehand_and_runs_for_nobody() {
+    let scene = Scene::new();
+    scene.push(1).await;
+    try_out(&scene, activity(2), crate::Mode::Shadow, "100%").await;
+    assert_eq!(choose(&scene, "a.b").await, (digest(1), true));
+    scene.later();
+    let reference = "count@1".parse().unwrap();
+    scene.modules.refresh(&reference).await;
+    let chosen = scene.modules.choose(Wanted::current(&reference)).await.unwrap();
+    let shadow = scene.modules.shadow(&chosen.trial.unwrap()).unwrap();
+    assert_eq!(shadow.digest().to_string(), digest(2));
+    // Kept, although no channel points at it.
+    scene.clock.advance(Duration::from_secs(600));
+    scene.modules.let_go();
+    assert_eq!(scene.modules.held(), 2);
+}

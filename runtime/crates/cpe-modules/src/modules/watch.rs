@@ -14,6 +14,11 @@ use crate::status::{Refused, WorkerStatus};
 /// A worker's word is renewed so often, where nothing changes.
 const RENEW: Duration = Duration::from_secs(10 * 60);
 
+/// What was counted of candidates is told so often at the least, while there is news.
+const NEWS: Duration = Duration::from_secs(5);
+/// So long a process that ends may take to tell the rest of it.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// What is known of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleState {
@@ -35,11 +40,12 @@ impl Modules {
     ) {
         let looking = join_all(references.iter().map(|reference| self.follow(reference)));
         let telling = self.tell(&references, &worker);
-        let working = future::join(looking, telling);
+        let working = future::join3(looking, telling, self.tend_trials(&worker));
         tokio::select! {
             () = stop => {}
             _ = working => {}
         }
+        let _ = tokio::time::timeout(LAST_WORDS, self.0.trials.tell()).await;
         for (name, channel) in references.iter().filter_map(names) {
             self.0.sources.registry.withdraw_status((name, channel), &worker).await;
         }
@@ -52,12 +58,20 @@ impl Modules {
         let known = inner.reference(reference);
         let looking = inner.looking(reference, &known);
         match looking.await {
-            Ok(found) => match inner.load(reference, &found.digest, None).await {
-                Ok(_) => inner.runs(reference, &known, &found.digest),
-                Err(error) => {
-                    inner.refuses(&known, &found.digest, &error);
+            Ok(found) => {
+                match inner.load(reference, &found.digest, None).await {
+                    Ok(_) => inner.runs(reference, &known, &found.digest),
+                    Err(error) => {
+                        inner.refuses(&known, &found.digest, &error);
+                    }
                 }
-            },
+                if let Some(candidate) = &found.candidate {
+                    let digest = &candidate.version.digest;
+                    if let Err(error) = inner.load(reference, digest, None).await {
+                        inner.is_unfit(&known, digest, error.reason());
+                    }
+                }
+            }
             Err(error) => {
                 debug!(module = %reference, error = error.details(), "A module is not there");
             }
@@ -87,7 +101,8 @@ impl Modules {
         let references = inner.references.lock();
         let references = references.unwrap_or_else(std::sync::PoisonError::into_inner);
         let running = |(_, known): (_, &Arc<super::Reference>)| known.lock().running.clone();
-        let keep: BTreeSet<_> = references.iter().filter_map(running).collect();
+        let mut keep: BTreeSet<_> = references.iter().filter_map(running).collect();
+        keep.extend(references.iter().filter_map(|(_, known)| known.lock().candidate()));
         drop(references);
         inner.compiled.let_go(inner.clock.now(), inner.config.idle_after, &keep);
     }
@@ -98,6 +113,17 @@ impl Modules {
             self.refresh(reference).await;
             // A hint that came meanwhile counts: the look may have been too early.
             let _ = tokio::time::timeout(self.0.revalidate_after(reference), hints.changed()).await;
+        }
+    }
+
+    /// Tells what was counted of candidates, and looks whether one of them does too badly.
+    async fn tend_trials(&self, worker: &str) {
+        let every = self.0.config.revalidate_after.clamp(Duration::from_secs(1), NEWS);
+        loop {
+            tokio::time::sleep(every).await;
+            if self.0.trials.tend(worker).await {
+                self.hint();
+            }
         }
     }
 

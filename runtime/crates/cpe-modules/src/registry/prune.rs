@@ -60,7 +60,9 @@ impl Registry {
             let seen = self.see(&name, &channel).await?;
             let kept = self.forget(&seen, retention, now, &mut pruned).await?;
             named.extend(kept.versions().map(|version| version.digest.clone()));
+            named.extend(kept.candidate.map(|candidate| candidate.version.digest));
         }
+        self.prune_figures(retention.dry_run).await?;
         for (key, written) in blobs {
             let digest = key.strip_prefix(&folder).map(|hex| format!("sha256:{hex}").parse());
             let Some(Ok(digest)) = digest else { continue };

@@ -371,3 +371,18 @@ async fn a_busy_guest_is_interrupted_also_after_a_long_pause() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_runs_beside_takes_no_slot() {
+    let config = SandboxConfig { max_concurrent: 1, beside: 1, ..Default::default() };
+    let sandbox = Sandbox::new(config).unwrap();
+    let scene = Scene { sandbox: sandbox.clone(), ..Scene::new().await };
+    let module = sandbox.load("scripted", test_guests::scripted()).await.unwrap();
+    let beside = sandbox.beside();
+    assert!(!sandbox.is_busy());
+    let slot = sandbox.0.slots.acquire().await.unwrap();
+    assert!(sandbox.is_busy() && !beside.is_busy());
+    beside.run(&module, scene.invocation(), "n".to_owned()).await.unwrap();
+    drop(slot);
+    assert!(!sandbox.is_busy());
+}

@@ -4,12 +4,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use cpe_modules::{ModuleError, Modules, Wanted};
+use cpe_modules::ModuleError;
 use cpe_plan::parse_activity_id;
 use cpe_protocol::ClientName;
 use cpe_sandbox::{
-    Beats, Digest, Directive, Failure, Finished, Invocation, Limits, Metering, Module, Sandbox,
-    SandboxError, TaskContext, Unfinished,
+    Beats, Digest, Directive, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
+    TaskContext, Unfinished,
 };
 use cpe_swf::MAX_PAYLOAD_CHARS;
 use tracing::{debug, warn};
@@ -31,16 +31,19 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const MARGIN_SHARE: u32 = 20;
 const MAX_MARGIN: Duration = Duration::from_secs(1);
 
+/// What a guest is given, with the time that is left for it.
+pub type NewInvocation = Box<dyn Fn() -> Invocation + Send + Sync>;
+
 /// What runs modules: the sandbox, behind a seam where tests put scripted guests.
 #[async_trait]
 pub trait Guests: fmt::Debug + Send + Sync + 'static {
     /// Runs the activity's module once. Dropping the future stops the guest and undoes its writes.
-    /// `invocation` is asked for when the guest can start.
+    /// `invocation` is asked for when a guest can start, once for each that does.
     async fn run(
         &self,
         binding: Arc<Binding>,
         choice: Choice,
-        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        invocation: NewInvocation,
         input: String,
     ) -> Ran;
 }
@@ -81,6 +84,14 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The code by which SWF and plans know it.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Module(error) => error.reason(),
+            Self::Sandbox(error) => error.reason(),
+        }
+    }
+
     fn answer(&self, cap: &OutputCap) -> Answer {
         match self {
             Self::Sandbox(SandboxError::Output { limit }) if *limit == cap.bytes && cap.ours => {
@@ -93,44 +104,6 @@ impl RunError {
             Self::Sandbox(error) => {
                 Answer::failed(error.reason(), &error.details(), error.is_retryable())
             }
-        }
-    }
-}
-
-/// Modules from where their references say, in the sandbox.
-#[derive(Debug)]
-pub struct SandboxGuests {
-    modules: Modules,
-    sandbox: Sandbox,
-}
-
-impl SandboxGuests {
-    pub fn new(modules: Modules, sandbox: Sandbox) -> Self {
-        Self { modules, sandbox }
-    }
-}
-
-#[async_trait]
-impl Guests for SandboxGuests {
-    async fn run(
-        &self,
-        binding: Arc<Binding>,
-        choice: Choice,
-        invocation: Box<dyn FnOnce() -> Invocation + Send>,
-        input: String,
-    ) -> Ran {
-        let wanted = Wanted {
-            reference: &binding.module,
-            pin: binding.activity.digest.as_deref(),
-            began_with: choice.began_with.as_ref(),
-            signers: choice.signers.as_deref(),
-        };
-        match self.modules.get(wanted).await {
-            Ok(module) => {
-                let ended = self.sandbox.run(&module, invocation(), input).await;
-                Ran::of(&module, ended)
-            }
-            Err(error) => error.into(),
         }
     }
 }
@@ -201,7 +174,7 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         Ok(asked) => asked,
         Err(answer) => return answer.into(),
     };
-    let choice = version::choose(worker, &binding, &about.client, &about.execution).await;
+    let choice = version::choose(worker, &binding, &about).await;
     let choice = match choice {
         Ok(choice) => choice,
         Err(answer) => return answer.into(),
@@ -217,14 +190,14 @@ async fn run(worker: &Worker, guests: &dyn Guests, job: Job, pulse: &Arc<Pulse>)
         client: about.job.client.clone(),
     });
     let invocation = move || Invocation {
-        context,
+        context: context.clone(),
         // SWF's clock runs since the activity task was handed out; fetching and compiling a
         // module takes of it.
-        limits: Limits { wall: remaining(start_to_close, began.elapsed()), ..limits },
-        grants,
-        blobs,
-        beats,
-        clock,
+        limits: Limits { wall: remaining(start_to_close, began.elapsed()), ..limits.clone() },
+        grants: grants.clone(),
+        blobs: Arc::clone(&blobs),
+        beats: Arc::<Counted>::clone(&beats),
+        clock: Arc::clone(&clock),
     };
     let Ran { outcome, metering, module } =
         guests.run(binding, choice, Box::new(invocation), input).await;

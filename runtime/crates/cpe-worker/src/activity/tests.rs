@@ -34,7 +34,7 @@ impl Guests for Scripted {
         &self,
         _: Arc<Binding>,
         _: Choice,
-        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        invocation: NewInvocation,
         input: String,
     ) -> Ran {
         let Invocation { beats, context, .. } = invocation();

@@ -8,8 +8,8 @@ use cpe_sandbox::Digest;
 use cpe_swf::WorkflowExecution;
 use tracing::warn;
 
-use super::answer::Answer;
-use crate::{Binding, Client, Worker, starts::start_of};
+use super::{answer::Answer, progress::About};
+use crate::{Binding, Worker, starts::start_of};
 
 /// What decides about the version, beside the plan.
 #[derive(Debug, Clone, Default)]
@@ -18,16 +18,19 @@ pub struct Choice {
     pub began_with: Option<Digest>,
     /// Whose signature the module must have; `None` asks for none.
     pub signers: Option<Arc<BTreeSet<SignerKey>>>,
+    /// The job's workflow id, by which a candidate takes its share. A job and its children are
+    /// one execution in that.
+    pub job: Option<String>,
 }
 
 pub(super) async fn choose(
     worker: &Worker,
     binding: &Binding,
-    client: &Client,
-    execution: &WorkflowExecution,
+    about: &About,
 ) -> Result<Choice, Answer> {
-    let began_with = began_with(worker, binding, execution).await?;
-    Ok(Choice { began_with, signers: client.signers.clone() })
+    let began_with = began_with(worker, binding, &about.execution).await?;
+    let job = Some(about.job.workflow_id().to_string());
+    Ok(Choice { began_with, signers: about.client.signers.clone(), job })
 }
 
 async fn began_with(

@@ -10,7 +10,7 @@ use cpe_protocol::{
     StartJob,
 };
 use cpe_swf::{
-    ChildPolicy, RunId, WorkflowExecution, WorkflowType,
+    ChildPolicy, RunId, WorkflowExecution, WorkflowId, WorkflowType,
     api::{StartWorkflowExecutionRequest, WorkflowExecutionInfo},
 };
 use tracing::{info, warn};
@@ -128,7 +128,7 @@ impl Inbox {
                 claims.take_over(&job, message_id).await?;
             }
         }
-        let lock = self.lock(&accepted.plan).await;
+        let lock = self.lock(&accepted.plan, &workflow_id).await;
         let mut request = self.request(start, accepted, lock.as_ref());
         if let Some(input) = request.input.take() {
             let shortened = self.worker.payloads.shorten(&workflow_id, input).await;
@@ -154,9 +154,10 @@ impl Inbox {
 
     /// The versions that the execution begins with. A store that is out of reach does not keep it
     /// from starting: then its time says what they were.
-    async fn lock(&self, plan: &Plan) -> Option<LockId> {
+    async fn lock(&self, plan: &Plan, job: &WorkflowId) -> Option<LockId> {
         let modules = self.worker.plans.fixed_modules(plan);
-        let taken = tokio::time::timeout(LOCK_PATIENCE, self.worker.locks.take(&modules)).await;
+        let taking = self.worker.locks.take(&modules, job.as_str());
+        let taken = tokio::time::timeout(LOCK_PATIENCE, taking).await;
         let problem = match taken {
             Ok(Ok(lock)) => return lock,
             Ok(Err(error)) => error.details(),

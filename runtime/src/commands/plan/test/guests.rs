@@ -9,8 +9,8 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use cpe_sandbox::{Invocation, Module, Sandbox};
-use cpe_worker::{Binding, Choice, Guests, Ran};
+use cpe_sandbox::{Module, Sandbox};
+use cpe_worker::{Binding, Choice, Guests, NewInvocation, Ran};
 use tokio::sync::Mutex;
 
 use crate::{compose, config::Config};
@@ -79,7 +79,7 @@ impl Guests for One {
         &self,
         _: Arc<Binding>,
         _: Choice,
-        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        invocation: NewInvocation,
         input: String,
     ) -> Ran {
         Ran::of(&self.module, self.sandbox.run(&self.module, invocation(), input).await)
