@@ -9,6 +9,7 @@
     reason = "events are indexed by their keys, absent ones are null"
 )]
 
+mod canary;
 mod cancel;
 mod client_library;
 mod clients;

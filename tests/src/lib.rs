@@ -24,6 +24,6 @@ pub use self::{
     programs::{Program, cpe_program},
     schemas::check as check_schema,
     stage::{Execution, MIDNIGHT, Role, Stage},
-    versions::{of_a_newer_world, of_another_world, version},
+    versions::{faulty, of_a_newer_world, of_another_world, version},
     world::{Options, Wire, Worker, World, activity, photo, plan_file},
 };

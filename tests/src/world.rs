@@ -12,7 +12,7 @@ use cpe::{
 };
 use cpe_aws::AwsConfig;
 use cpe_local::{Local, LocalConfig, Storage};
-use cpe_modules::{Author, Push};
+use cpe_modules::{Author, Candidate, Channel, Figures, Mode, Overrides, Push};
 use cpe_plan::Plan;
 use cpe_ports::SystemClock;
 use cpe_sandbox::Digest;
@@ -196,6 +196,27 @@ impl World {
         let version = registry.version(digest.clone(), &bytes, &author).unwrap();
         registry.advance(&seen, version, &author).await.unwrap();
         digest
+    }
+
+    /// Has a version tried on a channel of the module `version`.
+    pub async fn try_out(&self, channel: &str, bytes: Bytes, mode: Mode, share: &str) -> Digest {
+        let registry = compose::registry(&self.config, &self.ports);
+        let (digest, author) = (Digest::of(&bytes), Author::new("tester", None));
+        registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
+        let version = registry.version(digest.clone(), &bytes, &author).unwrap();
+        let (share, since) = (share.parse().unwrap(), version.pushed_at);
+        let candidate = Candidate { version, mode, share, since, margins: Overrides::default() };
+        let seen = registry.see("version", channel).await.unwrap();
+        registry.try_out(&seen, candidate, &author).await.unwrap();
+        digest
+    }
+
+    /// A channel of the module `version`, and what is counted of its candidate.
+    pub async fn tried(&self, channel: &str) -> (Channel, Figures) {
+        let registry = compose::registry(&self.config, &self.ports);
+        let document = registry.channel("version", channel).await.unwrap();
+        let figures = registry.figures(("version", channel), &document).await.unwrap();
+        (document, figures)
     }
 
     /// Waits until a worker tells that it runs that version of the module `version`, or that it
