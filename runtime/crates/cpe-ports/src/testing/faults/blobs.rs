@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Faults;
 use crate::{
     BlobStore, ByteRange, CompletedPart, Error, GetObject, ListObjects, ListPage, ObjectAddress,
-    ObjectMeta, PutOptions, UploadId,
+    ObjectMeta, PutOptions, StoredPart, UploadId,
 };
 
 #[derive(Debug)]
@@ -83,6 +83,18 @@ impl BlobStore for Faulty {
 
     async fn abort_upload(&self, at: &ObjectAddress, upload: &UploadId) -> Result<(), Error> {
         self.faults.call("AbortMultipartUpload", self.inner.abort_upload(at, upload)).await
+    }
+
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error> {
+        self.faults.call("ListMultipartUploads", self.inner.list_uploads(at)).await
+    }
+
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error> {
+        self.faults.call("ListParts", self.inner.list_parts(at, upload)).await
     }
 
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {

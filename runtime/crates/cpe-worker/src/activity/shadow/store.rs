@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cpe_ports::{
     BlobStore, ByteRange, CompletedPart, Error, GetObject, ListObjects, ListPage, ObjectAddress,
-    ObjectMeta, PutOptions, UploadId,
+    ObjectMeta, PutOptions, StoredPart, UploadId,
 };
 
 /// Objects that are noted of one run; of more, only the number.
@@ -198,6 +198,18 @@ impl BlobStore for NotedStore {
     async fn abort_upload(&self, at: &ObjectAddress, upload: &UploadId) -> Result<(), Error> {
         self.uploads().remove(&upload.0);
         if self.without_effect { Ok(()) } else { self.inner.abort_upload(at, upload).await }
+    }
+
+    async fn list_uploads(&self, at: &ObjectAddress) -> Result<Vec<UploadId>, Error> {
+        self.inner.list_uploads(at).await
+    }
+
+    async fn list_parts(
+        &self,
+        at: &ObjectAddress,
+        upload: &UploadId,
+    ) -> Result<Vec<StoredPart>, Error> {
+        self.inner.list_parts(at, upload).await
     }
 
     async fn copy(&self, from: &ObjectAddress, to: &ObjectAddress) -> Result<String, Error> {
