@@ -73,6 +73,12 @@ enum Command {
         /// The limits, as JSON.
         order: String,
     },
+    /// What this program runs itself to have guests in a jail.
+    #[command(hide = true)]
+    JailedGuests {
+        /// What the jail is to be, as JSON.
+        order: String,
+    },
     /// Begins a new activity.
     #[command(subcommand)]
     Activity(commands::activity::ActivityCommand),
@@ -81,8 +87,10 @@ enum Command {
 /// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::CompileModule { order } = cli.command {
-        return cpe_sandbox::compile_module(&order);
+    match &cli.command {
+        Command::CompileModule { order } => return cpe_sandbox::compile_module(order),
+        Command::JailedGuests { order } => return cpe_sandbox::jailed_guests(order),
+        _ => {}
     }
     // What these tell is printed; a log between the lines would only be in the way.
     let usual = match cli.command {
@@ -121,7 +129,7 @@ async fn dispatch(cli: Cli) -> Result<(), commands::Failed> {
         Command::Plan(plan) => plan.run(&global).await,
         Command::Module(module) => module.run(&global).await,
         // Ended in `main`, before there were any threads.
-        Command::CompileModule { .. } => Ok(()),
+        Command::CompileModule { .. } | Command::JailedGuests { .. } => Ok(()),
         Command::Activity(activity) => activity.run(),
     }
 }

@@ -11,7 +11,28 @@ pub mod plan;
 mod reload;
 pub mod run;
 
+use clap::Args;
 use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, JailMode};
+
+/// An option of the commands that run guests.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Jailing {
+    /// Run guests in jailed processes, one for each client, instead of what cpe.yaml says; alone
+    /// it means `on`.
+    #[arg(
+        long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true,
+        default_missing_value = "on"
+    )]
+    jail: Option<JailMode>,
+}
+
+impl Jailing {
+    pub(crate) fn set(self, config: &mut Config) {
+        config.jail = self.jail.unwrap_or(config.jail);
+    }
+}
 
 /// Why a command did not do what it was asked: an exit status and a message.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod allowances;
 mod clients;
 mod endpoints;
 mod fleet;
+mod jail;
 mod plans;
 
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use anyhow::Context;
 use cpe_modules::Registry;
 use cpe_plan::ModuleRef;
 use cpe_ports::{BlobStore, Clock, SystemClock};
-use cpe_sandbox::{ChildCompiler, CompileLimits, Compiler, Sandbox, SandboxConfig};
+use cpe_sandbox::{
+    ChildCompiler, CompileLimits, Compiler, JailConfig, Sandbox, SandboxConfig,
+};
 use cpe_worker::{Payloads, Ports, Usage};
 
 pub use self::{
@@ -27,6 +30,7 @@ pub use self::{
         aws_ports, connect, connect_all, local_ports, prepare, queue_url, register_domain,
     },
     fleet::{Fleet, Roles},
+    jail::{TriedJail, tried_jail},
     plans::{load_plans, plan_files},
 };
 use crate::{
@@ -43,7 +47,7 @@ use crate::{
 pub fn load_config(global: &Global) -> Result<Config, Failed> {
     let environment = |name: &str| std::env::var(name).ok();
     let config = Config::load(global.config.as_deref(), environment).map_err(Failed::usage)?;
-    Ok(Config { compiler: own_compiler(), ..config })
+    Ok(Config { compiler: own_compiler(), jailer: Some(own_jailer()), ..config })
 }
 
 /// This very program, also where its file has been replaced meanwhile.
@@ -53,6 +57,11 @@ fn own_compiler() -> Compiler {
         arguments: vec!["compile-module".into()],
         limits: CompileLimits::default(),
     })
+}
+
+/// The same, to run guests in jails.
+fn own_jailer() -> JailConfig {
+    JailConfig::new("/proc/self/exe", &["jailed-guests"])
 }
 
 /// The registry of modules that the configuration names.
@@ -87,12 +96,17 @@ pub fn usage(config: &Config, ports: &Ports) -> Usage {
 ///
 /// If no engine can be set up on this machine.
 pub fn checking_sandbox(config: &Config) -> anyhow::Result<Sandbox> {
-    sandbox(config, 1, 0)
+    sandbox(config, (1, 0), None)
 }
 
-fn sandbox(config: &Config, max_concurrent: usize, beside: usize) -> anyhow::Result<Sandbox> {
+/// For so many guests at a time, and so many beside them.
+fn sandbox(
+    config: &Config,
+    (max_concurrent, beside): (usize, usize),
+    jail: Option<JailConfig>,
+) -> anyhow::Result<Sandbox> {
     let cache_dir = Some(config.cache_folder());
-    let scratch_dir = Some(config.cache_folder().join("scratch"));
+    let scratch_dir = Some(scratch_folder(config));
     let compiler = config.compiler.clone();
     let config = SandboxConfig {
         max_concurrent,
@@ -100,9 +114,14 @@ fn sandbox(config: &Config, max_concurrent: usize, beside: usize) -> anyhow::Res
         cache_dir,
         scratch_dir,
         compiler,
+        jail,
         ..SandboxConfig::default()
     };
     Sandbox::new(config).context("cannot set up the sandbox")
+}
+
+fn scratch_folder(config: &Config) -> std::path::PathBuf {
+    config.cache_folder().join("scratch")
 }
 
 /// Name and channel of `name@channel`.

@@ -4,6 +4,7 @@
 //! `CPE_CLIENTS`, as YAML or JSON.
 
 mod allowances;
+mod jail;
 mod quotas;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 };
 
 use cpe_modules::Margins;
-use cpe_sandbox::Compiler;
+use cpe_sandbox::{Compiler, JailConfig};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
 
@@ -21,6 +22,7 @@ pub use self::{
     allowances::{
         Access, Hidden, HttpAllowance, LimitsSection, S3Allowance, SecretAllowance, Secrets,
     },
+    jail::JailMode,
     quotas::{OverQuota, Quotas},
 };
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub payloads: PayloadsSection,
     pub decider: DeciderSection,
     pub activities: ActivitiesSection,
+    /// Whether activities run in jailed processes. `CPE_JAIL`.
+    pub jail: JailMode,
     /// What all clients are allowed at the most.
     pub allow: AllowSection,
     /// `CPE_CLIENTS`.
@@ -48,6 +52,9 @@ pub struct Config {
     /// this library compiles by himself.
     #[serde(skip)]
     pub compiler: Compiler,
+    /// The same of what runs jailed guests.
+    #[serde(skip)]
+    pub jailer: Option<JailConfig>,
 }
 
 /// Where the module registry is.
@@ -174,9 +181,11 @@ impl Default for Config {
             payloads: PayloadsSection::default(),
             decider: DeciderSection::default(),
             activities: ActivitiesSection::default(),
+            jail: JailMode::default(),
             allow: AllowSection::default(),
             clients: Vec::new(),
             compiler: Compiler::default(),
+            jailer: None,
         }
     }
 }
@@ -302,6 +311,9 @@ impl Config {
         }
         if let Some(value) = parse_variable(environment, "CPE_ACTIVITIES_CANCEL_GRACE", problems) {
             self.activities.cancel_grace = value;
+        }
+        if let Some(jail) = parse_variable(environment, "CPE_JAIL", problems) {
+            self.jail = jail;
         }
         if let Some(clients) = parse_variable(environment, "CPE_CLIENTS", problems) {
             self.clients = clients;
@@ -445,6 +457,26 @@ mod tests {
     }
 
     #[test]
+    fn the_jail_is_off_on_or_as_good_as_it_can_be() {
+        let mode = |yaml: &str, variable: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("cpe.yaml");
+            std::fs::write(&path, yaml).unwrap();
+            let variable = variable.map(str::to_owned);
+            let loaded =
+                Config::load(Some(&path), |name| variable.clone().filter(|_| name == "CPE_JAIL"));
+            loaded.map(|config| config.jail).map_err(|error| error.to_string())
+        };
+        assert_eq!(mode("", None), Ok(JailMode::Off));
+        assert_eq!(mode("jail: on\n", None), Ok(JailMode::On));
+        assert_eq!(mode("jail: off\n", Some("best-effort")), Ok(JailMode::BestEffort));
+        let error = mode("jail: perhaps\n", None).unwrap_err();
+        assert!(error.contains("best-effort"), "{error}");
+        let error = mode("", Some("perhaps")).unwrap_err();
+        assert!(error.starts_with("CPE_JAIL: `perhaps`"), "{error}");
+    }
+
+    #[test]
     fn every_mistake_has_its_place() {
         check(
             "clients:\n- {name: a b, input_queue: q, output_queue: o}\n- {name: c, input_queue: q, output_queue: o}\n",
@@ -473,7 +505,7 @@ mod tests {
             "domian: x\n",
             &[],
             expect![
-                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, payloads, decider, activities, allow, clients"
+                "cpe.yaml:1:1: unknown field `domian`, expected one of domain, plans, data, cache, modules, payloads, decider, activities, jail, allow, clients"
             ],
         );
     }

@@ -19,6 +19,7 @@ mod failures;
 mod faults;
 mod grants;
 mod hostile;
+mod jail;
 mod modules;
 mod operations;
 mod payloads;

@@ -5,6 +5,7 @@
 //! compile. What only a component made by hand can do is tested in `cpe-sandbox` itself.
 
 mod egress;
+mod jailed;
 mod limits;
 mod reach;
 
@@ -19,8 +20,8 @@ use std::{
 
 use cpe_ports::{BlobStore, SystemClock, testing::MemoryBlobs};
 use cpe_sandbox::{
-    Access, Beats, BucketGrant, Directive, Finished, Grants, Invocation, Limits, Module, Sandbox,
-    SandboxConfig, SandboxError, TaskContext,
+    Access, Beats, BucketGrant, Directive, Finished, Grants, Invocation, JailConfig, Limits,
+    Module, Sandbox, SandboxConfig, SandboxError, TaskContext,
 };
 use cpe_tests::activity;
 use expect_test::Expect;
@@ -71,11 +72,16 @@ impl Zoo {
     }
 
     async fn with(hostile: &str, scratch_dir: Option<PathBuf>) -> Self {
+        Self::housed(hostile, scratch_dir, None).await
+    }
+
+    async fn housed(hostile: &str, scratch_dir: Option<PathBuf>, jail: Option<JailConfig>) -> Self {
         let config = SandboxConfig {
             max_concurrent: NEIGHBOURS + 1,
             // Shared by all tests of a build, so that each guest is compiled once.
             cache_dir: Some(activity("noop").with_file_name("zoo-cache")),
             scratch_dir,
+            jail,
             ..SandboxConfig::default()
         };
         let sandbox = Sandbox::new(config).unwrap();

@@ -21,7 +21,7 @@ pub use self::{
     client::{Client, events_text},
     model::{Expected, judge},
     outage::Outage,
-    programs::{Program, cpe_program},
+    programs::{Program, cpe_program, jailer},
     schemas::check as check_schema,
     stage::{Execution, MIDNIGHT, Role, Stage},
     versions::{faulty, of_a_newer_world, of_another_world, version},

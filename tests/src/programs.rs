@@ -15,6 +15,11 @@ pub fn cpe_program() -> PathBuf {
     program
 }
 
+/// A jail by that program.
+pub fn jailer() -> cpe_sandbox::JailConfig {
+    cpe_sandbox::JailConfig::new(cpe_program(), &["jailed-guests"])
+}
+
 /// What of the environment must not decide how a test ends.
 const AWS_ENVIRONMENT: [&str; 6] = [
     "AWS_ENDPOINT_URL",

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use cpe::{
     compose::{self, Clients, Fleet, Roles},
     config::{
-        Access, Client as ClientConfig, Config, HttpAllowance, ModulesSection, Quotas, S3Allowance,
-        Secrets,
+        Access, Client as ClientConfig, Config, HttpAllowance, JailMode, ModulesSection, Quotas,
+        S3Allowance, Secrets,
     },
 };
 use cpe_aws::AwsConfig;
@@ -55,6 +55,8 @@ pub struct Options {
     pub roles: Roles,
     /// Files with the keys of those who may sign the client's modules.
     pub signers: Option<Vec<PathBuf>>,
+    /// Whether guests are jailed.
+    pub jail: bool,
 }
 
 impl Options {
@@ -76,6 +78,7 @@ impl Options {
             max_in_flight: None,
             roles: Roles::ALL,
             signers: None,
+            jail: false,
         }
     }
 
@@ -280,6 +283,10 @@ fn config(options: &Options, data: PathBuf) -> Config {
     let clients = [client("tester", &Quotas::default())].into_iter().chain(others).collect();
     let modules = ModulesSection { poll: 1, ..ModulesSection::default() };
     let mut config = Config { data, modules, clients, ..Config::default() };
+    if options.jail {
+        config.jail = JailMode::On;
+        config.jailer = Some(crate::jailer());
+    }
     if let Some(max_in_flight) = options.max_in_flight {
         config.activities.max_in_flight = max_in_flight;
     }

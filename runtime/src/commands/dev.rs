@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failed, local::Endpoint, reload, stop_on_signal};
+use super::{Failed, Jailing, local::Endpoint, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, Fleet, Roles},
@@ -19,12 +19,15 @@ pub struct Dev {
     /// Plan files or folders; default: `plans` of cpe.yaml, or the folder ./plans.
     #[arg(long, value_name = "PATH")]
     plans: Vec<PathBuf>,
+    #[command(flatten)]
+    jail: Jailing,
 }
 
 impl Dev {
     pub async fn run(self, global: &Global) -> Result<(), Failed> {
         let mut config = compose::load_config(global)?;
         self.choose_plans(&mut config);
+        self.jail.set(&mut config);
         let plans = compose::load_plans(&config.plans).map_err(Failed::usage)?;
         let any_client = config.clients.is_empty();
         if any_client {

@@ -14,7 +14,7 @@ use cpe_ports::Account;
 use cpe_worker::Ports;
 
 pub use self::{
-    machine::examine_machine,
+    machine::{examine_jail, examine_machine},
     report::{Finding, Report, Verdict},
     services::examine_services,
 };
@@ -46,6 +46,7 @@ impl Doctor {
         if let Some(config) = &config {
             examine_configuration(config, &mut report);
             examine_machine(config, &mut report);
+            examine_jail(config, &mut report).await;
             self.examine_world(global, config, &mut report).await;
         }
         match global.output {

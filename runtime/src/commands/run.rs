@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{Failed, reload, stop_on_signal};
+use super::{Failed, Jailing, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, Fleet, Roles},
@@ -25,11 +25,14 @@ pub struct Run {
     /// Serve /healthz, /readyz and /metrics at this address; of a port alone, on 127.0.0.1.
     #[arg(long, value_name = "ADDRESS", env = "CPE_METRICS", value_parser = metrics::address)]
     metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    jail: Jailing,
 }
 
 impl Run {
     pub async fn run(self, global: &Global) -> Result<(), Failed> {
-        let config = compose::load_config(global)?;
+        let mut config = compose::load_config(global)?;
+        self.jail.set(&mut config);
         let plans = compose::load_plans(&config.plans).map_err(Failed::usage)?;
         let roles = self.roles();
         if plans.is_empty() {

@@ -16,7 +16,7 @@ use cpe_worker::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Clients, clients::all_signers, payloads, queue_url, registry, sandbox};
+use super::{Clients, clients::all_signers, jail::jail, payloads, queue_url, registry, sandbox};
 use crate::config::Config;
 
 /// SQS holds a receive for 20 s, so few are enough for a queue.
@@ -99,10 +99,13 @@ impl Fleet {
         let task_list = TaskList::new(config.decider.task_list.as_str());
         expect_domain(&ports, &domain).await?;
         // What this machine cannot do is known before anything is registered.
-        let sandbox = roles
-            .activities
-            .then(|| sandbox(config, config.activities.max_in_flight, SHADOWS))
-            .transpose()?;
+        let sandbox = match roles.activities {
+            true => {
+                let guests = (config.activities.max_in_flight, SHADOWS);
+                Some(sandbox(config, guests, jail(config).await?)?)
+            }
+            false => None,
+        };
         register_types(&ports, &domain, &plans, &task_list).await?;
         let registry = registry(config, &ports);
         let modules = &config.modules;

@@ -56,7 +56,7 @@ fn to_urls_that_can_be_read_in_two_ways() {
 }
 
 /// A server on loopback that answers each request with the same bytes, and what it heard.
-fn server(answer: impl Fn(u16) -> String) -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(super) fn server(answer: impl Fn(u16) -> String) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let answer = answer(port);
@@ -82,7 +82,8 @@ fn server(answer: impl Fn(u16) -> String) -> (u16, Arc<Mutex<Vec<String>>>) {
     (port, heard)
 }
 
-const HELLO: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+pub(super) const HELLO: &str =
+    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
 
 #[test]
 fn where_the_operator_allows_it() {
@@ -113,7 +114,7 @@ fn by_redirect() {
 }
 
 /// Grants the secret `API_KEY` to requests to that port.
-fn with_secret(zoo: &mut Zoo, port: u16) {
+pub(super) fn with_secret(zoo: &mut Zoo, port: u16) {
     grant(zoo, &format!("!http://localhost:{port}/*"));
     zoo.grants.secrets.push(Secret {
         name: "API_KEY".to_owned(),

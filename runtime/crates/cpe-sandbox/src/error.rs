@@ -73,6 +73,11 @@ pub enum SandboxError {
         #[source]
         source: cpe_ports::Error,
     },
+    #[error("the jailed process that ran the activity is lost: {problem}")]
+    Lost {
+        /// How it went, and its last words.
+        problem: String,
+    },
     #[error("the sandbox cannot be set up")]
     Setup(#[source] wasmtime::Error),
     #[error("the sandbox failed: {0}")]
@@ -101,6 +106,7 @@ impl SandboxError {
             Self::Call { .. } => "cpe.limit.call",
             Self::Trap { .. } => "cpe.trap",
             Self::Commit { .. } => "cpe.commit",
+            Self::Lost { .. } => "cpe.jail.lost",
             Self::Setup(_) | Self::Internal(_) => "cpe.internal",
         }
     }
@@ -111,6 +117,7 @@ impl SandboxError {
             // Killed from outside, or no process to be had: the next time may differ.
             Self::Wall { .. }
             | Self::CompilerFailed { .. }
+            | Self::Lost { .. }
             | Self::Setup(_)
             | Self::Internal(_) => true,
             // An upload that is gone was taken for a dead worker's.

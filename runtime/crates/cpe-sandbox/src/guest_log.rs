@@ -8,12 +8,14 @@ use std::{
 
 use tracing::Level;
 
-use crate::{Limits, TaskContext, error::cut};
+use crate::{Limits, TaskContext, error::cut, jail::Line};
 
 const MAX_LINE: usize = 8 << 10;
 const MAX_FIELDS: usize = 32;
 const MAX_FIELD_KEY: usize = 64;
 const MAX_FIELD_VALUE: usize = 1 << 10;
+/// Of all fields together, as text.
+const MAX_FIELDS_TEXT: usize = 64 << 10;
 /// Kept of the standard error, to explain a trap.
 const MAX_LAST_WORDS: usize = 2 << 10;
 /// Lines at once, and lines a second after that.
@@ -30,8 +32,15 @@ pub(crate) enum StdStream {
     Err,
 }
 
+/// Where lines go.
+enum Sink {
+    Log(Arc<TaskContext>),
+    /// To the parent of this process, which is jailed, and counts once more.
+    Parent(Line),
+}
+
 struct Inner {
-    context: Arc<TaskContext>,
+    sink: Sink,
     lines_left: u32,
     bytes_left: usize,
     dropped: u64,
@@ -44,8 +53,17 @@ struct Inner {
 
 impl GuestLog {
     pub(crate) fn new(context: Arc<TaskContext>, limits: &Limits) -> Self {
+        Self::over(Sink::Log(context), limits)
+    }
+
+    /// The log of a run in a jailed process.
+    pub(crate) fn to_parent(line: Line, limits: &Limits) -> Self {
+        Self::over(Sink::Parent(line), limits)
+    }
+
+    fn over(sink: Sink, limits: &Limits) -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            context,
+            sink,
             lines_left: limits.log_lines,
             bytes_left: limits.log_bytes as usize,
             dropped: 0,
@@ -58,7 +76,18 @@ impl GuestLog {
     }
 
     pub(crate) fn write(&self, level: Level, message: &str, fields: &[(String, String)]) {
-        self.lock().line(level, message, fields);
+        self.lock().line(level, message, || rendered(fields));
+    }
+
+    /// A line from a jailed process, with its fields as text: within the same limits.
+    pub(crate) fn relay(&self, level: Level, message: &str, fields: &str) {
+        self.lock().line(level, message, || harmless(fields, MAX_FIELDS_TEXT));
+    }
+
+    /// So many lines were dropped in a jailed process.
+    pub(crate) fn dropped(&self, lines: u64) {
+        let mut inner = self.lock();
+        inner.dropped = inner.dropped.saturating_add(lines);
     }
 
     /// Takes bytes of a standard stream, and logs the lines that they complete.
@@ -85,13 +114,12 @@ impl GuestLog {
 }
 
 impl Inner {
-    fn line(&mut self, level: Level, message: &str, fields: &[(String, String)]) {
+    fn line(&mut self, level: Level, message: &str, fields: impl FnOnce() -> String) {
         if !self.admit(message.len()) {
-            self.dropped += 1;
+            self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let message = harmless(message, MAX_LINE);
-        let fields = rendered(fields);
+        let (message, fields) = (harmless(message, MAX_LINE), fields());
         self.bytes_left = self.bytes_left.saturating_sub(message.len() + fields.len());
         self.emit(level, &message, &fields);
     }
@@ -144,7 +172,7 @@ impl Inner {
             self.remember(text);
         }
         let level = if stream == StdStream::Err { Level::WARN } else { Level::INFO };
-        self.line(level, text, &[]);
+        self.line(level, text, String::new);
     }
 
     fn remember(&mut self, text: &str) {
@@ -162,21 +190,32 @@ impl Inner {
             }
         }
         let dropped = std::mem::take(&mut self.dropped);
-        if dropped > 0 {
+        if let (Sink::Parent(line), 1..) = (&self.sink, dropped) {
+            line.dropped(dropped);
+        } else if dropped > 0 {
             self.emit(Level::WARN, &format!("{dropped} lines of the activity were dropped"), "");
         }
     }
 
-    fn emit(&self, level: Level, message: &str, fields: &str) {
+    fn emit(&mut self, level: Level, message: &str, fields: &str) {
+        let context = match &self.sink {
+            Sink::Log(context) => context,
+            Sink::Parent(line) => {
+                if !line.log(level, message, fields) {
+                    self.dropped = self.dropped.saturating_add(1);
+                }
+                return;
+            }
+        };
         // Levels are part of an event's static description, so there are five of them.
         macro_rules! emit {
             ($level:ident) => {
                 tracing::event!(
                     target: "cpe::guest",
                     Level::$level,
-                    workflow_id = self.context.workflow_id,
-                    run_id = self.context.run_id,
-                    activity_id = self.context.activity_id,
+                    workflow_id = context.workflow_id,
+                    run_id = context.run_id,
+                    activity_id = context.activity_id,
                     fields,
                     "{message}"
                 )

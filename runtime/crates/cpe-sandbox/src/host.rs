@@ -18,9 +18,11 @@ pub(crate) use self::{
     bindings::{ActivityPre, exports::cpe::activity::handler::Failure},
     context::ContextView,
     files::FilesView,
-    heartbeat::HeartbeatView,
-    http::Http,
-    object_store::{ObjectStoreView, ReadAhead},
+    heartbeat::{HeartbeatView, well_formed},
+    http::{Http, Requests},
+    object_store::{
+        Access as ObjectAccess, MAX_WRITE, ObjectStoreView, Objects, OpenBody, ReadAhead, wit,
+    },
 };
 use crate::{guest_log::GuestLog, state::State};
 
@@ -33,6 +35,8 @@ mod bindings {
             default: trappable,
         },
         exports: { default: async },
+        // What is asked of the parent of a jailed process crosses to it.
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
         trappable_error_type: {
             "cpe:activity/object-store.error" => super::object_store::CallError,
         },

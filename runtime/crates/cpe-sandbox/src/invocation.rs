@@ -3,6 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use cpe_ports::{BlobStore, Clock};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::{SandboxError, grants::Grants};
 
@@ -19,7 +21,7 @@ pub struct Invocation {
 }
 
 /// What the guest may know of the activity task that it runs for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskContext {
     pub workflow_id: String,
     pub run_id: String,
@@ -33,7 +35,7 @@ pub struct TaskContext {
 }
 
 /// What one run may use up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of all linear memories together.
     pub memory: u64,
@@ -81,6 +83,12 @@ pub trait Beats: Send + Sync + fmt::Debug + 'static {
     /// Called once, when the run is over, however it ended: also when it was dropped.
     fn took(&self, metering: &Metering) {
         let _ = metering;
+    }
+
+    /// Ends when [`Self::beat`] would answer [`Directive::Cancel`], for those who would hear of it
+    /// sooner than the next beat tells them.
+    fn canceled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
     }
 }
 

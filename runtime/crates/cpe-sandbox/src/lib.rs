@@ -15,6 +15,7 @@ mod grants;
 mod guest_log;
 mod host;
 mod invocation;
+mod jail;
 mod journal;
 mod limiter;
 mod link;
@@ -40,6 +41,7 @@ pub use self::{
     invocation::{
         Beats, Directive, Failure, Finished, Invocation, Limits, Metering, TaskContext, Unfinished,
     },
+    jail::{Attempt, JailConfig, JailFeatures, JailReport, Support, jailed_guests, try_jail},
     journal::UploadJournal,
     link::{Module, WORLD, WeakModule},
     loading::LoadCounts,

@@ -76,6 +76,15 @@ impl Module {
         &self.0.pre
     }
 
+    /// What [`Loader::link`](crate::loading::Loader::link) makes the same module of.
+    pub(crate) fn machine_code(&self) -> wasmtime::Result<Vec<u8>> {
+        let pre = match &self.0.pre {
+            Pre::Activity(pre) => pre.instance_pre(),
+            Pre::Program(pre) => pre.instance_pre(),
+        };
+        pre.component().serialize()
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         match &self.0.pre {
             Pre::Activity(pre) => pre.engine(),

@@ -16,6 +16,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
+use wasmtime::Engine;
 
 use crate::{
     Compiler, Digest, Module, SandboxConfig, SandboxError,
@@ -63,10 +64,14 @@ pub(crate) struct Loader {
 
 impl Loader {
     pub(crate) fn new(config: &SandboxConfig) -> Result<Self, SandboxError> {
-        let host = engine::best(config.max_concurrent + config.beside).and_then(Host::new);
+        let engine = engine::best(config.max_concurrent + config.beside).map_err(SandboxError::Setup)?;
+        Self::over(engine, config)
+    }
+
+    pub(crate) fn over(engine: Engine, config: &SandboxConfig) -> Result<Self, SandboxError> {
         let cache = config.cache_dir.as_deref().and_then(open_cache);
         Ok(Self {
-            host: host.map_err(SandboxError::Setup)?,
+            host: Host::new(engine).map_err(SandboxError::Setup)?,
             spare: OnceLock::new(),
             cache,
             compiler: config.compiler.clone(),
@@ -160,7 +165,13 @@ impl Loader {
         }
     }
 
-    fn link(&self, name: &str, digest: Digest, code: &[u8]) -> Result<Module, SandboxError> {
+    /// Makes a module of machine code that [`Compiler`] gave.
+    pub(crate) fn link(
+        &self,
+        name: &str,
+        digest: Digest,
+        code: &[u8],
+    ) -> Result<Module, SandboxError> {
         match self.host.component(code) {
             Ok(component) => self.host.link(name, digest, &component),
             Err(error) => {

@@ -10,32 +10,36 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{error::Elapsed, timeout},
 };
 use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Beats, Compiler, Failure, Finished, Invocation, Limits, LoadCounts, Metering, Module,
+    Beats, Compiler, Failure, Finished, Invocation, JailConfig, Limits, LoadCounts, Metering, Module,
     SandboxError, Unfinished, UploadJournal,
     egress::{Connector, SystemResolver},
     error::cut,
-    file_kind, host,
+    file_kind,
+    guest_log::GuestLog,
+    host::{self, ObjectAccess, Objects, Requests},
+    jail::{Jail, Means},
     link::Pre,
     loading::{self, Loader},
     metered::{Exhausted, Metered},
     program::{self, Program},
     scratch::ScratchSpace,
-    staging::Uploads,
-    state::{MAX_HANDLES, State},
+    secrets::Secrets,
+    staging::{Staging, Uploads},
+    state::{MAX_HANDLES, Reach, State, Task},
     trap,
 };
 
 /// Bytes that a guest passes to the host in one call.
 const HOSTCALL_BYTES: usize = 16 << 20;
 const MAX_REASON: usize = 256;
-const MAX_DETAILS: usize = 32_768;
+pub(crate) const MAX_DETAILS: usize = 32_768;
 /// How long an activity that failed waits for its uploads to be aborted.
 const ABORT_GRACE: Duration = Duration::from_secs(10);
 
@@ -53,6 +57,8 @@ pub struct SandboxConfig {
     /// Modules that compile at a time.
     pub max_compilations: usize,
     pub compiler: Compiler,
+    /// Guests run in jailed processes, and in this one if `None`.
+    pub jail: Option<JailConfig>,
 }
 
 impl Default for SandboxConfig {
@@ -65,6 +71,7 @@ impl Default for SandboxConfig {
             max_component_bytes: 64 << 20,
             max_compilations: loading::default_compilations(),
             compiler: Compiler::default(),
+            jail: None,
         }
     }
 }
@@ -76,10 +83,11 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     config: SandboxConfig,
     loader: Arc<Loader>,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     uploads: Arc<Uploads>,
     connector: Arc<Connector>,
     scratch: Arc<ScratchSpace>,
+    jail: Option<Arc<Jail>>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -99,7 +107,10 @@ impl Sandbox {
         Ok(Self(Arc::new(Inner {
             scratch: Arc::new(ScratchSpace::new(scratch)),
             loader: Arc::new(Loader::new(&config)?),
-            slots: Semaphore::new(config.max_concurrent),
+            slots: Arc::new(Semaphore::new(config.max_concurrent)),
+            jail: config.jail.clone().map(|jail| {
+                Arc::new(Jail::new(jail, config.max_concurrent + config.beside))
+            }),
             uploads: Arc::default(),
             connector: Arc::new(Connector::new(Arc::new(SystemResolver))),
             config,
@@ -110,11 +121,12 @@ impl Sandbox {
     /// uploads that no journal knows.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let Inner { config, loader, connector, scratch, .. } = &*self.0;
+        let Inner { config, loader, connector, scratch, jail, .. } = &*self.0;
         Self(Arc::new(Inner {
             config: SandboxConfig { max_concurrent: config.beside, ..config.clone() },
             loader: Arc::clone(loader),
-            slots: Semaphore::new(config.beside),
+            slots: Arc::new(Semaphore::new(config.beside)),
+            jail: jail.clone(),
             uploads: Arc::default(),
             connector: Arc::clone(connector),
             scratch: Arc::clone(scratch),
@@ -152,35 +164,37 @@ impl Sandbox {
     ) -> Result<Finished, Unfinished> {
         let mut metering = Metering::default();
         let arrived = Instant::now();
-        // Declared before the store, so that the pool has its place back before the slot is free.
-        let _slot = self.0.slots.acquire().await.map_err(|error| {
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await.map_err(|error| {
             SandboxError::Internal(format!("no slot for the activity: {error}"))
         })?;
         metering.wait = arrived.elapsed();
 
-        let _ticking = module.tick();
-        let limits = invocation.limits.clone();
-        let beats = Arc::clone(&invocation.beats);
-        let store = self.store(module, invocation, &input)?;
-        let mut running = Running { store, metering, beats };
-        let Running { store, metering, .. } = &mut running;
-        let called = call(store, module, &input, &limits, metering).await;
-        running.read_meters();
-        let Running { store, metering, .. } = &mut running;
-        let state = store.data_mut();
-        state.log.finish();
+        // Declared first, so that it is dropped last, when the run has read its meters.
+        let mut meter = Meter { metering, beats: Arc::clone(&invocation.beats) };
+        let metering = &mut meter.metering;
+        let work = Work { module, invocation, input: &input };
+        let Ran { called, mut staging } = match &self.0.jail {
+            Some(jail) => {
+                let Inner { connector, uploads, scratch, .. } = &*self.0;
+                let means = Means { connector, uploads, scratch, slot };
+                jail.run(work, means, metering).await?
+            }
+            None => self.run_here(work, slot, metering).await?,
+        };
+        metering.bytes_read = staging.bytes_read;
+        metering.bytes_written = staging.bytes_written;
         log(module, metering, &called);
 
         let outcome = match called {
             Ok(Ok(output)) => {
                 let start = Instant::now();
-                let committed = state.staging.commit().await;
+                let committed = staging.commit().await;
                 metering.commit = start.elapsed();
                 committed.map(|()| Ok(output))
             }
             failed => {
-                if !state.staging.is_empty() {
-                    let _ = timeout(ABORT_GRACE, state.staging.abort()).await;
+                if !staging.is_empty() {
+                    let _ = timeout(ABORT_GRACE, staging.abort()).await;
                 }
                 failed
             }
@@ -188,6 +202,50 @@ impl Sandbox {
         match outcome {
             Ok(outcome) => Ok(Finished { outcome, metering: metering.clone() }),
             Err(error) => Err(Unfinished { error, metering: metering.clone() }),
+        }
+    }
+
+    /// The same up to the guest's end, in a store of this process.
+    async fn run_here(
+        &self,
+        work: Work<'_>,
+        // Freed after the store, so that the pool has its place back by then.
+        _slot: OwnedSemaphorePermit,
+        metering: &mut Metering,
+    ) -> Result<Ran, SandboxError> {
+        let Work { module, invocation, input } = work;
+        let Invocation { context, limits, grants, blobs, beats, clock } = invocation;
+        let (context, grants) = (Arc::new(context), Arc::new(grants));
+        let secrets = Secrets::new(&grants.secrets);
+        let log = GuestLog::new(Arc::clone(&context), &limits);
+        let staging = Staging::new(Arc::clone(&blobs), Arc::clone(&self.0.uploads));
+        let access = ObjectAccess::new(Arc::clone(&grants), blobs, staging);
+        let deadline = (clock.now() + limits.wall).as_millis();
+        let task = Task { context, deadline: u64::try_from(deadline).unwrap_or_default() };
+        let reach = Reach {
+            environment: secrets.environment_with(&grants.env),
+            objects: Objects::Own(Box::new(access)),
+            requests: Requests::Own {
+                connector: Arc::clone(&self.0.connector),
+                grants,
+                secrets,
+                log: log.clone(),
+            },
+            beats,
+            log: log.clone(),
+        };
+        let _ticking = module.tick();
+        let store = new_store(module, task, reach, (&limits, &self.0.scratch), input)?;
+        let mut running = Running { store: Some(store), metering };
+        let Running { store: Some(store), metering } = &mut running else {
+            return Err(SandboxError::Internal("it has no store".to_owned()));
+        };
+        let called = call(store, module, input, &limits, metering).await;
+        running.read_meters();
+        log.finish();
+        match running.store.take().map(Store::into_data).map(|state| state.objects) {
+            Some(Objects::Own(access)) => Ok(Ran { called, staging: access.staging }),
+            _ => Err(SandboxError::Internal("it has no objects".to_owned())),
         }
     }
 
@@ -206,64 +264,89 @@ impl Sandbox {
     pub fn keep_journal(&self, journal: Arc<UploadJournal>) {
         let _ = self.0.uploads.journal.set(journal);
     }
-
-    fn store(
-        &self,
-        module: &Module,
-        invocation: Invocation,
-        input: &str,
-    ) -> Result<Store<State>, SandboxError> {
-        let scratch = match invocation.limits.scratch {
-            0 => None,
-            limit => Some(self.0.scratch.folder(limit).map_err(|error| {
-                SandboxError::Internal(format!("no scratch space can be made: {error}"))
-            })?),
-        };
-        let output = usize::try_from(invocation.limits.output).unwrap_or(usize::MAX);
-        let program = match module.pre() {
-            Pre::Activity(_) => None,
-            Pre::Program(_) => Some(Program::new(input.to_owned(), output)),
-        };
-        let (connector, uploads) = (&self.0.connector, Arc::clone(&self.0.uploads));
-        let state = State::new(invocation, program, connector, uploads, scratch);
-        let mut store = Store::new(module.engine(), state.map_err(SandboxError::Setup)?);
-        store.set_max_component_handles(MAX_HANDLES);
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
-        // Busy guests yield at every tick: their neighbours run, and their time is looked at.
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        Ok(store)
-    }
 }
 
-/// A guest and what it takes, which is told also where the run is dropped.
-struct Running {
-    store: Store<State>,
+/// What is to be run.
+pub(crate) struct Work<'a> {
+    pub(crate) module: &'a Module,
+    pub(crate) invocation: Invocation,
+    pub(crate) input: &'a str,
+}
+
+/// What came of a run, of which nothing is visible yet.
+pub(crate) struct Ran {
+    pub(crate) called: Result<Result<String, Failure>, SandboxError>,
+    pub(crate) staging: Staging,
+}
+
+/// A store for one run, in which everything that is set for the safety of the host is set.
+pub(crate) fn new_store(
+    module: &Module,
+    task: Task,
+    reach: Reach,
+    (limits, scratch): (&Limits, &ScratchSpace),
+    input: &str,
+) -> Result<Store<State>, SandboxError> {
+    let scratch = match limits.scratch {
+        0 => None,
+        limit => Some(scratch.folder(limit).map_err(|error| {
+            SandboxError::Internal(format!("no scratch space can be made: {error}"))
+        })?),
+    };
+    let output = usize::try_from(limits.output).unwrap_or(usize::MAX);
+    let program = match module.pre() {
+        Pre::Activity(_) => None,
+        Pre::Program(_) => Some(Program::new(input.to_owned(), output)),
+    };
+    let state = State::new(task, reach, limits.memory, program, scratch);
+    let mut store = Store::new(module.engine(), state.map_err(SandboxError::Setup)?);
+    store.set_max_component_handles(MAX_HANDLES);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(output.saturating_add(MAX_DETAILS * 4).max(HOSTCALL_BYTES));
+    // Busy guests yield at every tick: their neighbours run, and their time is looked at.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    Ok(store)
+}
+
+/// What a run takes, which is told also where the run is dropped.
+struct Meter {
     metering: Metering,
     beats: Arc<dyn Beats>,
 }
 
-impl Running {
-    fn read_meters(&mut self) {
-        let Self { store, metering, .. } = self;
-        let state = store.data();
-        metering.peak_memory = state.limiter.peak();
-        metering.bytes_read = state.staging.bytes_read;
-        metering.bytes_written = state.staging.bytes_written;
-        (metering.http_sent, metering.http_received) = state.http_bytes();
-    }
-}
-
-impl Drop for Running {
+impl Drop for Meter {
     fn drop(&mut self) {
-        self.read_meters();
         self.beats.took(&self.metering);
     }
 }
 
+/// A store whose meters are read also where its run is dropped.
+struct Running<'a> {
+    store: Option<Store<State>>,
+    metering: &'a mut Metering,
+}
+
+impl Running<'_> {
+    fn read_meters(&mut self) {
+        let Some(state) = self.store.as_ref().map(Store::data) else { return };
+        self.metering.peak_memory = state.limiter.peak();
+        (self.metering.http_sent, self.metering.http_received) = state.http_bytes();
+        if let Objects::Own(access) = &state.objects {
+            self.metering.bytes_read = access.staging.bytes_read;
+            self.metering.bytes_written = access.staging.bytes_written;
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.read_meters();
+    }
+}
+
 /// Instantiates and calls, within the limits of CPU and wall time.
-async fn call(
+pub(crate) async fn call(
     store: &mut Store<State>,
     module: &Module,
     input: &str,
@@ -299,7 +382,10 @@ async fn call(
             Err(SandboxError::Output { limit: limits.output })
         }
         Ok(Ok(Ok(Ok(output)))) => Ok(Ok(output)),
-        Ok(Ok(Ok(Err(failure)))) => Ok(Err(presentable(failure))),
+        Ok(Ok(Ok(Err(failure)))) => {
+            let host::Failure { reason, details, retryable } = failure;
+            Ok(Err(presentable(Failure { reason, details, retryable })))
+        }
     }
 }
 
@@ -335,8 +421,8 @@ const GUEST_REASONS: [&str; 5] =
 
 /// Cuts what a guest says about its failure to what SWF stores, and keeps it from speaking for
 /// the host.
-fn presentable(failure: host::Failure) -> Failure {
-    let host::Failure { reason, details, retryable } = failure;
+pub(crate) fn presentable(failure: Failure) -> Failure {
+    let Failure { reason, details, retryable } = failure;
     let mut reason: String = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
     if reason.trim().is_empty() {
         reason = "activity.failed".to_owned();

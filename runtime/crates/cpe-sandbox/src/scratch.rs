@@ -57,13 +57,15 @@ pub(crate) struct ScratchSpace {
 #[derive(Debug)]
 struct Own {
     folder: PathBuf,
-    lock: PathBuf,
-    _held: File,
+    /// None where the folder belongs to the parent of this process.
+    lock: Option<(PathBuf, File)>,
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder).and_then(|()| fs::remove_file(&self.lock));
+        if let Some((lock, _held)) = &self.lock {
+            let _ = fs::remove_dir_all(&self.folder).and_then(|()| fs::remove_file(lock));
+        }
     }
 }
 
@@ -79,6 +81,12 @@ pub(crate) struct Scratch {
 impl ScratchSpace {
     pub(crate) fn new(parent: PathBuf) -> Self {
         Self { parent, own: Mutex::new(None), next: AtomicU64::new(0) }
+    }
+
+    /// In a folder that somebody else made, and removes.
+    pub(crate) fn within(folder: PathBuf) -> Self {
+        let own = Arc::new(Own { folder: folder.clone(), lock: None });
+        Self { parent: folder, own: Mutex::new(Some(own)), next: AtomicU64::new(0) }
     }
 
     /// A new folder that nobody else may read.
@@ -106,7 +114,7 @@ impl ScratchSpace {
         fs::rename(&new, &lock)?;
         let folder = self.parent.join(&name);
         private_folder(&folder)?;
-        Ok(Arc::clone(own.insert(Arc::new(Own { folder, lock, _held: held }))))
+        Ok(Arc::clone(own.insert(Arc::new(Own { folder, lock: Some((lock, held)) }))))
     }
 }
 

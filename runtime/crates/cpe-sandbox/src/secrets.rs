@@ -51,6 +51,16 @@ impl Secrets {
         self.all().iter().map(|(placeholder, secret)| (secret.name.as_str(), placeholder.as_str()))
     }
 
+    /// The same, after what else it has.
+    pub(crate) fn environment_with(
+        &self,
+        environment: &BTreeMap<String, String>,
+    ) -> Vec<(String, String)> {
+        let plain = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all = plain.chain(self.environment());
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     fn all(&self) -> &[(String, Secret)] {
         self.0.as_deref().unwrap_or_default()
     }

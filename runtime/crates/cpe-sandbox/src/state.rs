@@ -2,37 +2,47 @@
 
 use std::sync::Arc;
 
-use cpe_ports::BlobStore;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, filesystem::WasiFilesystemCtxView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    Beats, Grants, Invocation, TaskContext,
-    egress::{Connector, Policy},
+    Beats, TaskContext,
     guest_log::GuestLog,
-    host::{ContextView, FilesView, HeartbeatView, Http, ObjectStoreView},
+    host::{ContextView, FilesView, HeartbeatView, Http, ObjectStoreView, Objects, Requests},
     limiter::Limiter,
     program::Program,
     scratch::Scratch,
-    secrets::Secrets,
-    staging::{Staging, Uploads},
     wasi,
 };
 
 /// Handles of all kinds that a guest may hold at a time.
 pub(crate) const MAX_HANDLES: usize = 1000;
 
+/// What a guest may know of its activity task.
+pub(crate) struct Task {
+    pub(crate) context: Arc<TaskContext>,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) deadline: u64,
+}
+
+/// Where a guest's calls lead.
+pub(crate) struct Reach {
+    pub(crate) objects: Objects,
+    pub(crate) requests: Requests,
+    pub(crate) beats: Arc<dyn Beats>,
+    pub(crate) log: GuestLog,
+    /// With placeholders where secrets are.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
 pub(crate) struct State {
-    context: Arc<TaskContext>,
-    deadline: u64,
-    grants: Grants,
-    blobs: Arc<dyn BlobStore>,
+    task: Task,
+    pub(crate) objects: Objects,
     beats: Arc<dyn Beats>,
     table: ResourceTable,
     wasi: WasiCtx,
-    secrets: Secrets,
-    connector: Arc<Connector>,
+    requests: Requests,
     /// Made at the first call: few guests make one.
     http: Option<Http>,
     /// Of a plain program: its input and output.
@@ -41,52 +51,43 @@ pub(crate) struct State {
     scratch: Option<Scratch>,
     pub(crate) log: GuestLog,
     pub(crate) limiter: Limiter,
-    pub(crate) staging: Staging,
 }
 
 impl State {
+    /// `memory` is in bytes, of all linear memories together.
     pub(crate) fn new(
-        invocation: Invocation,
+        task: Task,
+        reach: Reach,
+        memory: u64,
         program: Option<Program>,
-        connector: &Arc<Connector>,
-        uploads: Arc<Uploads>,
         scratch: Option<Scratch>,
     ) -> wasmtime::Result<Self> {
-        let Invocation { context, limits, grants, blobs, beats, clock } = invocation;
-        let context = Arc::new(context);
-        let log = GuestLog::new(Arc::clone(&context), &limits);
-        let deadline = (clock.now() + limits.wall).as_millis();
+        let Reach { objects, requests, beats, log, environment } = reach;
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
-        let secrets = Secrets::new(&grants.secrets);
         let wasi = wasi::Given {
             log: &log,
             program: program.as_ref(),
-            environment: &grants.env,
-            secrets: &secrets,
+            environment: &environment,
             scratch: scratch.as_ref(),
         };
         Ok(Self {
-            deadline: u64::try_from(deadline).unwrap_or_default(),
             wasi: wasi.context()?,
-            scratch,
-            secrets,
-            connector: Arc::clone(connector),
-            http: None,
-            program,
-            limiter: Limiter::new(limits.memory),
-            staging: Staging::new(Arc::clone(&blobs), uploads),
-            context,
-            grants,
-            blobs,
+            task,
+            objects,
             beats,
             table,
+            requests,
+            http: None,
+            program,
+            scratch,
             log,
+            limiter: Limiter::new(memory),
         })
     }
 
     pub(crate) fn context(&mut self) -> ContextView<'_> {
-        ContextView { task: &self.context, deadline: self.deadline }
+        ContextView { task: &self.task.context, deadline: self.task.deadline }
     }
 
     pub(crate) fn heartbeat(&mut self) -> HeartbeatView<'_> {
@@ -105,21 +106,13 @@ impl State {
     }
 
     pub(crate) fn object_store(&mut self) -> ObjectStoreView<'_> {
-        ObjectStoreView {
-            grants: &self.grants,
-            blobs: &self.blobs,
-            table: &mut self.table,
-            staging: &mut self.staging,
-        }
+        ObjectStoreView { objects: &mut self.objects, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let http = self.http.get_or_insert_with(|| {
-            let policy = Policy::new(&self.grants, self.secrets.clone(), self.log.clone());
-            Http::new(Arc::clone(&self.connector), policy)
-        });
+        let http = self.http.get_or_insert_with(|| Http::new(&self.requests));
         WasiHttpCtxView { hooks: &mut http.hooks, table: &mut self.table, ctx: &mut http.context }
     }
 }

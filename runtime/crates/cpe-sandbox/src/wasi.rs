@@ -1,8 +1,6 @@
 //! What a guest has of WASI: clocks, random numbers, an output that ends in the log, and the
 //! environment and the scratch space that were granted. No other directory, no socket, no argument.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use wasmtime_wasi::{
     WasiCtx, WasiCtxBuilder,
@@ -15,7 +13,6 @@ use crate::{
     guest_log::{GuestLog, StdStream},
     program::Program,
     scratch::Scratch,
-    secrets::Secrets,
 };
 
 /// Of random bytes, the most that one call gives.
@@ -29,8 +26,7 @@ const SCRATCH: &str = "/tmp";
 pub(crate) struct Given<'a> {
     pub(crate) log: &'a GuestLog,
     pub(crate) program: Option<&'a Program>,
-    pub(crate) environment: &'a BTreeMap<String, String>,
-    pub(crate) secrets: &'a Secrets,
+    pub(crate) environment: &'a [(String, String)],
     pub(crate) scratch: Option<&'a Scratch>,
 }
 
@@ -39,9 +35,6 @@ impl Given<'_> {
         let mut wasi = WasiCtxBuilder::new();
         for (name, value) in self.environment {
             wasi.env(name, value);
-        }
-        for (name, placeholder) in self.secrets.environment() {
-            wasi.env(name, placeholder);
         }
         let stream = |stream| LogStream { log: self.log.clone(), stream };
         match self.program {

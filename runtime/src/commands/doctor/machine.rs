@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use cpe_sandbox::Support;
+
 use super::Report;
-use crate::{compose, config::Config};
+use crate::{
+    compose::{self, TriedJail},
+    config::{Config, JailMode},
+};
 
 /// Below it a single large module or scratch folder may fill the disk.
 const LOW: u64 = 2 << 30;
@@ -23,6 +28,39 @@ pub fn examine_machine(config: &Config, report: &mut Report) {
             "sandbox",
             format!("{error:#}: an activity poller needs this; run it on another machine"),
         ),
+    }
+}
+
+/// Whether guests can be jailed here, also where they need not be.
+pub async fn examine_jail(config: &Config, report: &mut Report) {
+    let Some(tried) = compose::tried_jail(config).await else { return };
+    judge_jail(config.jail, tried, report);
+}
+
+fn judge_jail(mode: JailMode, tried: TriedJail, report: &mut Report) {
+    let (holds, told) = match tried {
+        TriedJail::Holds(jail) => {
+            let landlock = match jail.features.landlock {
+                Support::Whole => "landlock",
+                Support::Part => "landlock as far as this kernel has it",
+                Support::Missing => "no landlock",
+            };
+            let count = jail.attempts.len();
+            let told = format!("holds: {landlock}, a filter of system calls, {count} attempts");
+            (true, told)
+        }
+        TriedJail::Leaks(leaks) => (false, format!("a jailed process could {leaks}")),
+        TriedJail::None(problem) => (false, problem),
+    };
+    match (holds, mode) {
+        (true, JailMode::Off) => report.ok("jail", format!("{told}; `jail` in cpe.yaml is off")),
+        (true, _) => report.ok("jail", told),
+        (false, JailMode::Off) => {
+            report.warn("jail", format!("{told}; guests run without one anyway (`jail: off`)"));
+        }
+        (false, JailMode::On) => report
+            .fail("jail", format!("{told}; run it on another machine, or set `jail: best-effort`")),
+        (false, JailMode::BestEffort) => report.warn("jail", told),
     }
 }
 
@@ -82,6 +120,7 @@ fn kernel(release: &str, pagemap: bool, report: &mut Report) {
 
 #[cfg(test)]
 mod tests {
+    use cpe_sandbox::{JailFeatures, JailReport};
     use expect_test::expect;
 
     use super::*;
@@ -105,6 +144,30 @@ mod tests {
             ok    cache folder /c: 1048576 MiB are free
             warn  cache folder /c: only 1024 MiB are free; compiled modules and scratch space may need more
             fail  cache folder /c: only 1 MiB are free: make room, or put it elsewhere
+        "#]].assert_eq(&report.to_string());
+    }
+
+    #[test]
+    fn jails_are_judged_by_what_is_asked_for() {
+        let report_of =
+            |landlock| JailReport { features: JailFeatures { landlock }, attempts: Vec::new() };
+        let mut report = Report::default();
+        for mode in [JailMode::Off, JailMode::On, JailMode::BestEffort] {
+            let part = report_of(Support::Part);
+            judge_jail(mode, TriedJail::Holds(part), &mut report);
+            judge_jail(mode, TriedJail::Leaks("run a program (it could)".to_owned()), &mut report);
+            judge_jail(mode, TriedJail::None("no landlock".to_owned()), &mut report);
+        }
+        expect![[r#"
+            ok    jail: holds: landlock as far as this kernel has it, a filter of system calls, 0 attempts; `jail` in cpe.yaml is off
+            warn  jail: a jailed process could run a program (it could); guests run without one anyway (`jail: off`)
+            warn  jail: no landlock; guests run without one anyway (`jail: off`)
+            ok    jail: holds: landlock as far as this kernel has it, a filter of system calls, 0 attempts
+            fail  jail: a jailed process could run a program (it could); run it on another machine, or set `jail: best-effort`
+            fail  jail: no landlock; run it on another machine, or set `jail: best-effort`
+            ok    jail: holds: landlock as far as this kernel has it, a filter of system calls, 0 attempts
+            warn  jail: a jailed process could run a program (it could)
+            warn  jail: no landlock
         "#]].assert_eq(&report.to_string());
     }
 

@@ -21,7 +21,7 @@ impl wit::Host for HeartbeatView<'_> {
 }
 
 /// Progress as JSON of the length that SWF and clients take. What is not JSON becomes a message.
-fn well_formed(progress: String) -> String {
+pub(crate) fn well_formed(progress: String) -> String {
     let fits = progress.chars().nth(MAX_PROGRESS).is_none();
     if fits && serde_json::from_str::<serde::de::IgnoredAny>(&progress).is_ok() {
         return progress;

@@ -8,7 +8,13 @@ use wasmtime_wasi_http::{
     p2::bindings::http::types::ErrorCode,
 };
 
-use crate::egress::{self, Connection, Connector, Policy};
+use crate::{
+    Grants,
+    egress::{self, Connection, Connector, Policy},
+    guest_log::GuestLog,
+    jail::AskedRequests,
+    secrets::Secrets,
+};
 
 /// Of the headers of one request, in the host's memory.
 const MAX_FIELDS: usize = 32 << 10;
@@ -21,21 +27,39 @@ pub(crate) struct Http {
     pub(crate) hooks: Hooks,
 }
 
-pub(crate) struct Hooks {
-    connector: Arc<Connector>,
-    policy: Arc<Policy>,
+/// Who sends a guest's requests.
+pub(crate) enum Requests {
+    /// This process.
+    Own { connector: Arc<Connector>, grants: Arc<Grants>, secrets: Secrets, log: GuestLog },
+    /// The parent of this process, which is jailed.
+    Asked(AskedRequests),
+}
+
+pub(crate) enum Hooks {
+    Own { connector: Arc<Connector>, policy: Arc<Policy> },
+    Asked(AskedRequests),
 }
 
 impl Http {
-    pub(crate) fn new(connector: Arc<Connector>, policy: Policy) -> Self {
+    pub(crate) fn new(requests: &Requests) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(MAX_FIELDS);
-        Self { context, hooks: Hooks { connector, policy: Arc::new(policy) } }
+        let hooks = match requests {
+            Requests::Own { connector, grants, secrets, log } => {
+                let policy = Arc::new(Policy::new(grants, secrets.clone(), log.clone()));
+                Hooks::Own { connector: Arc::clone(connector), policy }
+            }
+            Requests::Asked(parent) => Hooks::Asked(parent.clone()),
+        };
+        Self { context, hooks }
     }
 
-    /// Bytes of bodies, sent and received.
+    /// Bytes of bodies, sent and received; of a jailed process its parent knows.
     pub(crate) fn bytes(&self) -> (u64, u64) {
-        self.hooks.policy.bytes()
+        match &self.hooks {
+            Hooks::Own { policy, .. } => policy.bytes(),
+            Hooks::Asked(_) => (0, 0),
+        }
     }
 }
 
@@ -56,8 +80,13 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Connection,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let (connector, policy) = (Arc::clone(&self.connector), Arc::clone(&self.policy));
-        Box::new(egress::send(connector, policy, request, options))
+        match self {
+            Self::Own { connector, policy } => {
+                let (connector, policy) = (Arc::clone(connector), Arc::clone(policy));
+                Box::new(egress::send(connector, policy, request, options))
+            }
+            Self::Asked(parent) => Box::new(parent.clone().send(request, options)),
+        }
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cpe_ports::ErrorKind;
 use cpe_sandbox::{Beats, Directive};
 use cpe_swf::{TaskToken, limits};
+use futures::future::BoxFuture;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at},
@@ -48,6 +49,10 @@ impl Beats for Pulse {
     fn beat(&self, progress: &str) -> Directive {
         self.progress.send_replace(progress.to_owned());
         if self.cancel.is_cancelled() { Directive::Cancel } else { Directive::Proceed }
+    }
+
+    fn canceled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.cancel.cancelled())
     }
 }
 

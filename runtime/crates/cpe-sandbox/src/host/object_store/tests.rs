@@ -1,14 +1,17 @@
-use cpe_ports::testing::{BodyFault, MemoryBlobs};
+use std::sync::Arc;
+
+use cpe_ports::{
+    BlobStore, ByteRange, Error, ListObjects, ObjectAddress, ObjectMeta, PutOptions,
+    testing::{BodyFault, MemoryBlobs},
+};
 use futures::StreamExt;
 
 use super::{wit::HostBucket as _, wit::HostReader as _, wit::HostWriter as _, *};
-use crate::{Access, BucketGrant};
+use crate::{BucketGrant, Grants, staging::Staging};
 
 struct Scene {
-    blobs: Arc<dyn BlobStore>,
-    grants: Grants,
+    objects: Objects,
     table: ResourceTable,
-    staging: Staging,
 }
 
 impl Scene {
@@ -16,23 +19,21 @@ impl Scene {
         let all = BucketGrant {
             bucket: "media".to_owned(),
             prefix: String::new(),
-            access: Access::ReadWrite,
+            access: crate::Access::ReadWrite,
         };
-        Self {
-            staging: Staging::new(Arc::clone(&blobs), Arc::default()),
-            grants: Grants { s3: vec![all], ..Grants::default() },
-            table: ResourceTable::new(),
-            blobs,
-        }
+        let grants = Arc::new(Grants { s3: vec![all], ..Grants::default() });
+        let staging = Staging::new(Arc::clone(&blobs), Arc::default());
+        let objects = Objects::Own(Box::new(Access::new(grants, blobs, staging)));
+        Self { objects, table: ResourceTable::new() }
     }
 
     fn view(&mut self) -> ObjectStoreView<'_> {
-        ObjectStoreView {
-            grants: &self.grants,
-            blobs: &self.blobs,
-            table: &mut self.table,
-            staging: &mut self.staging,
-        }
+        ObjectStoreView { objects: &mut self.objects, table: &mut self.table }
+    }
+
+    fn staging(&mut self) -> &mut Staging {
+        let Objects::Own(own) = &mut self.objects else { panic!("made as its own") };
+        &mut own.staging
     }
 
     async fn bucket(&mut self) -> Resource<Bucket> {
@@ -119,7 +120,7 @@ async fn a_copy_needs_a_source_and_both_grants() {
     copy("a", "b").await.unwrap();
     copy("b", "c").await.expect("a copy that is not visible yet can be copied");
     assert_eq!(copy("none", "d").await.unwrap_err(), "Error::NoSuchKey");
-    scene.staging.commit().await.unwrap();
+    scene.staging().commit().await.unwrap();
     assert_eq!(blobs.keys("media"), ["a", "b", "c"]);
 }
 

@@ -2,10 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::{CallError, ObjectStoreView, wit};
-
-/// The most that one `write` takes.
-const MAX_WRITE: usize = 1 << 20;
+use super::{CallError, ObjectStoreView, Objects, wit};
 
 /// Names a writer of the staging, which outlives the guest and so can undo what it holds.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
@@ -13,22 +10,29 @@ pub struct Writer(pub(crate) u32);
 
 impl wit::HostWriter for ObjectStoreView<'_> {
     async fn write(&mut self, this: Resource<Writer>, bytes: Vec<u8>) -> Result<(), CallError> {
-        if bytes.len() > MAX_WRITE {
-            let why = "at most 1 MiB may be written at a time";
-            return Err(wit::Error::InvalidArgument(why.to_owned()).into());
-        }
         let Writer(writer) = *self.table.get(&this)?;
-        Ok(self.staging.write(writer, &bytes).await?)
+        match self.objects {
+            Objects::Own(own) => own.write(writer, &bytes).await?,
+            Objects::Asked(parent) => parent.write(writer, bytes).await?,
+        }
+        Ok(())
     }
 
     async fn finish(&mut self, this: Resource<Writer>) -> Result<(), CallError> {
         let Writer(writer) = *self.table.get(&this)?;
-        Ok(self.staging.finish(writer).await?)
+        match self.objects {
+            Objects::Own(own) => own.finish(writer).await?,
+            Objects::Asked(parent) => parent.finish(writer).await?,
+        }
+        Ok(())
     }
 
     async fn drop(&mut self, this: Resource<Writer>) -> wasmtime::Result<()> {
         let Writer(writer) = self.table.delete(this)?;
-        self.staging.discard(writer);
+        match self.objects {
+            Objects::Own(own) => own.staging.discard(writer),
+            Objects::Asked(parent) => parent.discard(writer).await,
+        }
         Ok(())
     }
 }

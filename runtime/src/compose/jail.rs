@@ -1,0 +1,65 @@
+//! Whether this machine has the jail that the configuration asks for.
+
+use anyhow::{Context, bail};
+use cpe_sandbox::{JailConfig, JailReport, SandboxError, try_jail};
+use tracing::warn;
+
+use super::scratch_folder;
+use crate::config::{Config, JailMode};
+
+/// How a jail did that was tried.
+#[derive(Debug)]
+pub enum TriedJail {
+    /// It holds, whole or without what this kernel lacks.
+    Holds(JailReport),
+    /// What a jailed process could do that it must not.
+    Leaks(String),
+    /// There is none, and why.
+    None(String),
+}
+
+/// Tries a jail on this machine; `None` if there is no program that could be jailed.
+pub async fn tried_jail(config: &Config) -> Option<TriedJail> {
+    let jailer = config.jailer.clone()?;
+    let jailer = JailConfig { best_effort: config.jail == JailMode::BestEffort, ..jailer };
+    Some(match try_jail(&jailer, &scratch_folder(config)).await {
+        Err(SandboxError::Lost { problem }) => TriedJail::None(problem),
+        Err(error) => TriedJail::None(error.details()),
+        Ok(report) => match leaks(&report) {
+            leaks if leaks.is_empty() => TriedJail::Holds(report),
+            leaks => TriedJail::Leaks(leaks),
+        },
+    })
+}
+
+fn leaks(report: &JailReport) -> String {
+    let told = |hole: &cpe_sandbox::Attempt| format!("{} ({})", hole.what, hole.told);
+    report.holes().map(told).collect::<Vec<_>>().join(", ")
+}
+
+/// The jail that guests are to run in, after it was tried.
+pub(super) async fn jail(config: &Config) -> anyhow::Result<Option<JailConfig>> {
+    if config.jail == JailMode::Off {
+        return Ok(None);
+    }
+    let jailer = config.jailer.clone().context("only the program itself can run jailed guests")?;
+    let best_effort = config.jail == JailMode::BestEffort;
+    match tried_jail(config).await {
+        Some(TriedJail::Leaks(leaks)) if best_effort => {
+            warn!(
+                leaks,
+                "The jail does not hold on this machine; guests run in what there is of it"
+            );
+        }
+        Some(TriedJail::Leaks(leaks)) => bail!(
+            "the jail does not hold on this machine: a jailed process could {leaks}; `cpe doctor` \
+             tells more, and `jail: best-effort` runs guests all the same"
+        ),
+        Some(TriedJail::None(problem)) => bail!(
+            "this machine has no jail: {problem}; `jail: off` runs guests without, and where the \
+             kernel lacks landlock alone, so does `jail: best-effort`"
+        ),
+        Some(TriedJail::Holds(_)) | None => {}
+    }
+    Ok(Some(JailConfig { best_effort, ..jailer }))
+}
