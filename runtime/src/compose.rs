@@ -16,9 +16,7 @@ use anyhow::Context;
 use cpe_modules::Registry;
 use cpe_plan::ModuleRef;
 use cpe_ports::{BlobStore, Clock, SystemClock};
-use cpe_sandbox::{
-    ChildCompiler, CompileLimits, Compiler, JailConfig, Sandbox, SandboxConfig,
-};
+use cpe_sandbox::{ChildCompiler, CompileLimits, Compiler, JailConfig, Sandbox, SandboxConfig};
 use cpe_worker::{Payloads, Ports, Usage};
 
 pub use self::{

@@ -2,12 +2,12 @@
 
 mod blobs;
 mod clock;
-mod queues;
 mod faults;
+mod queues;
 
 pub use self::{
     blobs::{BodyFault, MemoryBlobs},
     clock::ManualClock,
-    queues::MemoryQueues,
     faults::{FaultRates, Faults, Moment},
+    queues::MemoryQueues,
 };

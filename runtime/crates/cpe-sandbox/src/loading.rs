@@ -64,7 +64,8 @@ pub(crate) struct Loader {
 
 impl Loader {
     pub(crate) fn new(config: &SandboxConfig) -> Result<Self, SandboxError> {
-        let engine = engine::best(config.max_concurrent + config.beside).map_err(SandboxError::Setup)?;
+        let engine =
+            engine::best(config.max_concurrent + config.beside).map_err(SandboxError::Setup)?;
         Self::over(engine, config)
     }
 

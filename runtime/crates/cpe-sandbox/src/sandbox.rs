@@ -17,8 +17,8 @@ use tracing::info;
 use wasmtime::Store;
 
 use crate::{
-    Beats, Compiler, Failure, Finished, Invocation, JailConfig, Limits, LoadCounts, Metering, Module,
-    SandboxError, Unfinished, UploadJournal,
+    Beats, Compiler, Failure, Finished, Invocation, JailConfig, Limits, LoadCounts, Metering,
+    Module, SandboxError, Unfinished, UploadJournal,
     egress::{Connector, SystemResolver},
     error::cut,
     file_kind,
@@ -108,9 +108,10 @@ impl Sandbox {
             scratch: Arc::new(ScratchSpace::new(scratch)),
             loader: Arc::new(Loader::new(&config)?),
             slots: Arc::new(Semaphore::new(config.max_concurrent)),
-            jail: config.jail.clone().map(|jail| {
-                Arc::new(Jail::new(jail, config.max_concurrent + config.beside))
-            }),
+            jail: config
+                .jail
+                .clone()
+                .map(|jail| Arc::new(Jail::new(jail, config.max_concurrent + config.beside))),
             uploads: Arc::default(),
             connector: Arc::new(Connector::new(Arc::new(SystemResolver))),
             config,

@@ -8,10 +8,11 @@ use cpe_modules::ModuleError;
 use cpe_plan::parse_activity_id;
 use cpe_protocol::ClientName;
 use cpe_sandbox::{
-    Beats, Digest, Directive, Failure, Finished, Invocation, Limits, Metering, Module, SandboxError,
-    TaskContext, Unfinished,
+    Beats, Digest, Directive, Failure, Finished, Invocation, Limits, Metering, Module,
+    SandboxError, TaskContext, Unfinished,
 };
 use cpe_swf::MAX_PAYLOAD_CHARS;
+use futures::future::BoxFuture;
 use tracing::{debug, warn};
 
 use super::{
@@ -119,6 +120,10 @@ struct Counted {
 impl Beats for Counted {
     fn beat(&self, progress: &str) -> Directive {
         self.pulse.beat(progress)
+    }
+
+    fn canceled(&self) -> BoxFuture<'_, ()> {
+        self.pulse.canceled()
     }
 
     fn took(&self, metering: &Metering) {
