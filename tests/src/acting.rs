@@ -38,7 +38,7 @@ impl Guests for Acting {
         &self,
         _: Arc<Binding>,
         _: Choice,
-        invocation: Box<dyn FnOnce() -> Invocation + Send>,
+        invocation: Box<dyn Fn() -> Invocation + Send + Sync>,
         input: String,
     ) -> Ran {
         let Invocation { beats, context, .. } = invocation();

@@ -157,7 +157,7 @@ impl Sources {
 pub(crate) async fn look_at_file(path: &Path) -> Result<(Found, Bytes), ModuleError> {
     let stamp = file_stamp(path).await?;
     let bytes = file(path).await?;
-    Ok((Found { digest: Digest::of(&bytes), previous: Vec::new(), stamp }, bytes))
+    Ok((Found { digest: Digest::of(&bytes), previous: Vec::new(), candidate: None, stamp }, bytes))
 }
 
 fn read_afresh(bytes: Bytes, stamp: String) -> (Found, Option<Bytes>) {
