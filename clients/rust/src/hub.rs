@@ -163,7 +163,7 @@ impl Hub {
         now: Instant,
     ) -> Found {
         let mut state = self.state();
-        let found = state.found(message_id, &receipt, event, now, &self.prefix);
+        let found = state.found((message_id, &receipt), event, now, &self.prefix);
         if found == Found::Ours && !state.acks.is_empty() {
             self.handed.notify_one();
         }
@@ -275,8 +275,7 @@ impl Watch {
 impl State {
     fn found(
         &mut self,
-        message_id: &str,
-        receipt: &ReceiptHandle,
+        (message_id, receipt): (&str, &ReceiptHandle),
         event: Event,
         now: Instant,
         prefix: &str,

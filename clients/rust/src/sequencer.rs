@@ -162,10 +162,10 @@ impl Lane {
                 return;
             }
             EventKind::ActivityScheduled { activity, .. }
-            | EventKind::ActivityStarted(activity) => {
-                if !self.ended.contains(&activity.activity_id) {
-                    self.open.entry(activity.activity_id.clone()).or_insert(0);
-                }
+            | EventKind::ActivityStarted(activity)
+                if !self.ended.contains(&activity.activity_id) =>
+            {
+                self.open.entry(activity.activity_id.clone()).or_insert(0);
             }
             EventKind::ActivityCompleted { activity, .. }
             | EventKind::ActivityFailed { activity, .. }
