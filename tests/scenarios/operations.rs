@@ -1,6 +1,8 @@
 //! What an operator does with a fleet of processes: looks before it starts, looks while it runs,
 //! and takes clients in without a restart.
 
+mod jobs;
+
 use std::path::Path;
 
 use cpe_aws::AwsConfig;

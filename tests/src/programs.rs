@@ -103,6 +103,15 @@ impl Program {
         assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }
 
+    /// Waits until it ends by itself; whether it ended well.
+    pub async fn ended(mut self) -> bool {
+        let end = async {
+            while let Ok(Some(_)) = self.lines.next_line().await {}
+            self.child.wait().await.unwrap().success()
+        };
+        tokio::time::timeout(PATIENCE, end).await.expect("cpe ends")
+    }
+
     /// SIGTERM; whether it then ended well.
     pub async fn terminate(mut self) -> bool {
         self.signal("-TERM").await;

@@ -5,6 +5,7 @@ mod canary;
 mod history;
 mod list;
 mod peek;
+mod rerun;
 mod start;
 mod why;
 
@@ -39,9 +40,10 @@ pub enum Job {
         #[arg(long, value_name = "ID")]
         activity: Option<String>,
     },
-    /// Starts a job anew, under another jobId, with the plan and the input that it had.
-    #[command(after_help = "Example:\n  cpe job rerun 954e8de9dfa0d44d --wait")]
-    Rerun(ask::Rerun),
+    /// Runs a job again, under another jobId: all of it, or from a step on.
+    #[command(after_help = "Examples:\n  cpe job rerun 954e8de9dfa0d44d --wait\n  \
+                            cpe job rerun 954e8de9dfa0d44d --from TranscodeAssetStep")]
+    Rerun(rerun::Rerun),
     /// Shows one job: its steps with status, attempts, times and failures.
     #[command(after_help = "Example:\n  cpe job show 954e8de9dfa0d44d --client ClientA")]
     Show(JobName),

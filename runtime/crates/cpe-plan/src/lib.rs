@@ -38,7 +38,10 @@ pub use self::{
     plan_schema::plan_schema,
     replay::{Difference, Replay, ReplayedDecisions, read_history, replay},
     schema::Schema,
-    state::{CANCEL_ACTIVITY_SIGNAL, RunState, StepFailure, StepStatus, cancel_activity_input},
+    state::{
+        CANCEL_ACTIVITY_SIGNAL, RERUN_TAG, Rerun, RerunError, RunState, StepFailure, StepStatus,
+        cancel_activity_input,
+    },
     types::{ModuleType, ModuleTypes, Need, TypeReport},
     warnings::PlanWarning,
 };

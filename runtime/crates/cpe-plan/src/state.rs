@@ -18,6 +18,7 @@ mod outcome;
 mod phases;
 mod progress;
 mod render;
+mod rerun;
 mod signals;
 mod timers;
 mod told;
@@ -39,6 +40,7 @@ pub(crate) use self::{
 };
 pub use self::{
     cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input},
+    rerun::{RERUN_TAG, Rerun, RerunError},
     told::StepStatus,
 };
 use self::{signals::Signals, timers::Timers};

@@ -47,7 +47,7 @@ pub use self::{
     ports::Ports,
     register::{RegisterError, register_domain, register_types},
     shares::Shares,
-    starts::Starts,
+    starts::{MODULES_TAG, Starts},
     usage::{Usage, Used},
-    worker::Worker,
+    worker::{PLAN_TAG, Worker},
 };

@@ -103,7 +103,7 @@ impl Plans {
 
     /// The modules of which all steps of an execution of this plan run one version, and those of
     /// its children.
-    pub(crate) fn fixed_modules<'p>(&'p self, plan: &'p Plan) -> BTreeSet<&'p ModuleRef> {
+    pub fn fixed_modules<'p>(&'p self, plan: &'p Plan) -> BTreeSet<&'p ModuleRef> {
         let mut modules = BTreeSet::new();
         let (mut seen, mut open) = (BTreeSet::from([plan.workflow_type()]), vec![plan]);
         while let Some(plan) = open.pop() {

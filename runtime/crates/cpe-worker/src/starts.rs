@@ -19,7 +19,7 @@ use crate::{Worker, backoff::retrying, executions::history_of};
 
 /// What the tag of an execution begins with that tells which versions of modules it began with.
 /// `cpe_plan` hands it down to children.
-pub(crate) const MODULES_TAG: &str = "modules:";
+pub const MODULES_TAG: &str = "modules:";
 
 const KEPT: NonZeroUsize = NonZeroUsize::new(16_384).expect("is not zero");
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -13,7 +13,7 @@ use crate::{
 /// What the tag of an execution begins with that tells whose it is.
 pub(crate) const CLIENT_TAG: &str = "client:";
 /// What the tag of an execution begins with that tells which text of its plan it began with.
-pub(crate) const PLAN_TAG: &str = "plan:sha256:";
+pub const PLAN_TAG: &str = "plan:sha256:";
 
 /// One process of the fleet: whom it works for, by which plans, and through what.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
-//! What is asked of one job: why, cancel, signal, again.
+//! What is asked of one job: why, cancel, signal.
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::Context;
 use cpe_plan::{CANCEL_ACTIVITY_SIGNAL, Plan, cancel_activity_input};
 use cpe_ports::{Clock, SystemClock};
 use cpe_protocol::{ClientName, JobRef, QuotaName};
@@ -11,11 +10,11 @@ use cpe_swf::{
     event::WorkflowExecutionStarted,
 };
 use cpe_worker::{PlanArchive, Ports};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Failed, JobName, canary, history, start, why};
+use super::{Failed, canary, history, why};
 use crate::{
-    cli::{Global, Output},
+    cli::Output,
     compose,
     config::{self, Config},
 };
@@ -143,7 +142,7 @@ pub(super) async fn plan_of(
     archive.plan(digest).await.ok().flatten()
 }
 
-fn begun(events: &[HistoryEvent]) -> Option<&WorkflowExecutionStarted> {
+pub(super) fn begun(events: &[HistoryEvent]) -> Option<&WorkflowExecutionStarted> {
     match &*events.first()?.attributes {
         EventAttributes::WorkflowExecutionStarted(started) => Some(started),
         _ => None,
@@ -188,48 +187,4 @@ pub(super) async fn signal(
     };
     let sent = ports.workflows.signal_workflow_execution(request).await;
     sent.with_context(|| format!("the job {id} cannot be signaled"))
-}
-
-#[derive(Debug, Args)]
-pub struct Rerun {
-    #[command(flatten)]
-    job: JobName,
-    /// What to call the new job; made up if absent.
-    #[arg(long, value_name = "ID")]
-    job_id: Option<String>,
-    /// Follow the new job to its end; exit 1 if it fails.
-    #[arg(long)]
-    wait: bool,
-}
-
-impl Rerun {
-    pub(super) async fn run(self, global: &Global, config: &Config) -> Result<(), Failed> {
-        let id = self.job.workflow_id(config).map_err(Failed::usage)?;
-        let ports = compose::connect(global).await?;
-        let execution = history::find(&ports, config, &id).await?;
-        let execution =
-            execution.with_context(|| format!("no job {id} in the domain {}", config.domain))?;
-        let events = history::whole_history(&ports, config, &execution).await?;
-        let (plan, data) = asked_for(&events)?;
-        let client = JobRef::owner_of(&id).map_err(anyhow::Error::from)?.client;
-        let start = start::Start::again(plan, client.to_string(), self.job_id, self.wait);
-        start.send(global, config, data).await
-    }
-}
-
-/// What the job was asked to do: the plan, and the input without what every start has.
-fn asked_for(events: &[HistoryEvent]) -> anyhow::Result<(String, serde_json::Map<String, Value>)> {
-    let started = begun(events).context("the job's history does not begin with its start")?;
-    let input = started.input.as_deref().unwrap_or("{}");
-    let data = match serde_json::from_str(input) {
-        Ok(Value::Object(continued)) if continued.contains_key("cpe.continued") => {
-            match continued.get("cpe.continued").and_then(|run| run.get("input")) {
-                Some(Value::Object(data)) => data.clone(),
-                _ => bail!("the job's first input is not in its present run"),
-            }
-        }
-        Ok(Value::Object(data)) => data,
-        _ => bail!("the job's input is no JSON object"),
-    };
-    Ok((started.workflow_type.to_string(), data))
 }

@@ -1,5 +1,6 @@
 //! What a job's history tells: the list, the table of steps, the live view.
 
+mod live;
 mod steps;
 
 use std::time::Duration;
@@ -18,8 +19,8 @@ use cpe_swf::{
 use cpe_worker::{PayloadError, Ports};
 use serde_json::{Value, json};
 
-use self::steps::Steps;
 pub(super) use self::steps::duration;
+use self::{live::View, steps::Steps};
 use super::{Failed, ask, canary, peek::Peek};
 use crate::{cli::Output, compose, config::Config};
 
@@ -76,24 +77,28 @@ pub(super) async fn watch_answered(
     output: Output,
     answer: Option<Peek>,
 ) -> Result<(), Failed> {
-    let execution = appear(ports, config, &workflow_id, answer).await?;
+    let mut execution = appear(ports, config, &workflow_id, answer).await?;
     let mut seen = EventId(0);
     let mut all: Vec<HistoryEvent> = Vec::new();
+    let mut view = View::of(output);
     loop {
         let fresh = events_after(ports, config, &execution, seen).await?;
         for event in &fresh {
             seen = event.event_id;
-            match output {
-                Output::Json => println!("{}", serde_json::to_string(event)?),
-                Output::Text => {
-                    if let Some(line) = steps::line(event, &all) {
-                        println!("{line}");
-                    }
-                }
-            }
+            view.show(event, &all, SystemClock.now())?;
             all.push(event.clone());
         }
-        if let Some(end) = all.last().and_then(end_of) {
+        let end = all.last().and_then(end_of);
+        if end == Some(CloseStatus::ContinuedAsNew) {
+            // The job goes on in a run whose events are numbered anew.
+            if let Some(next) = find(ports, config, &workflow_id).await?
+                && next != execution
+            {
+                (execution, seen) = (next, EventId(0));
+                all.clear();
+                continue;
+            }
+        } else if let Some(end) = end {
             return if end == CloseStatus::Completed {
                 Ok(())
             } else {

@@ -6,6 +6,7 @@ mod limits;
 mod patterns;
 mod plans_2015;
 mod properties;
+mod rerun;
 mod runs;
 mod sections;
 mod swf;

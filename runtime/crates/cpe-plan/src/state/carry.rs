@@ -21,10 +21,10 @@ struct Envelope {
     continued: Continued,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Continued {
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Continued {
     v: u32,
-    /// The digest of the plan that decided so far.
+    /// The digest of the plan that decided so far, or of the one that is to go on.
     plan: String,
     input: Value,
     phase: u8,
@@ -41,7 +41,7 @@ struct Continued {
 /// A step that is no longer pending.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Carried {
+pub(super) enum Carried {
     Succeeded(Value),
     Failed(String, String, Option<Value>),
     Skipped,
@@ -89,6 +89,14 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+impl Continued {
+    /// Of a run that begins with nothing but what these steps came to.
+    pub(super) fn of_steps(plan: &Plan, input: Value, steps: Vec<(String, Carried)>) -> Self {
+        let (v, plan, phase) = (VERSION, plan.digest().to_owned(), Phase::Main as u8);
+        Self { v, plan, input, phase, steps, ..Self::default() }
+    }
+}
+
 impl RunState {
     /// The input of the run that is to continue this one.
     pub(crate) fn to_continued(&self, plan: &Plan) -> String {
@@ -121,24 +129,18 @@ impl RunState {
                 }),
             })
         });
-        let envelope = Envelope {
-            continued: Continued {
-                v: VERSION,
-                plan: plan.digest().to_owned(),
-                input: self.input.clone(),
-                phase: self.phase as u8,
-                canceled: self.canceled,
-                failure,
-                steps,
-                calls: calls.collect(),
-                signals: self
-                    .signals
-                    .kept()
-                    .map(|(name, payload)| (name.to_owned(), payload.clone()))
-                    .collect(),
-            },
-        };
-        serde_json::to_string(&envelope).unwrap_or_else(|_| "null".to_owned())
+        let signals = self.signals.kept();
+        envelope(Continued {
+            v: VERSION,
+            plan: plan.digest().to_owned(),
+            input: self.input.clone(),
+            phase: self.phase as u8,
+            canceled: self.canceled,
+            failure,
+            steps,
+            calls: calls.collect(),
+            signals: signals.map(|(name, payload)| (name.to_owned(), payload.clone())).collect(),
+        })
     }
 
     /// Seconds that the next run may take: what is left of the whole execution's time.
@@ -250,6 +252,12 @@ impl RunState {
 
     /// What was to be begun next is begun here.
     fn resume_sections(&mut self, plan: &Plan) {
+        // Where another execution's results are taken, nobody has looked yet at what they lead to.
+        for step in plan.in_order() {
+            if self.cannot_run(plan, step) {
+                self.advance(plan, step, StepState::Skipped);
+            }
+        }
         for step in 0..plan.steps.len() {
             if matches!(self.steps.get(step), Some(StepState::Active(_))) {
                 if let Some(end) = self.go_on(plan, step) {
@@ -262,7 +270,12 @@ impl RunState {
     }
 }
 
-fn carried(state: &StepState) -> Option<Carried> {
+/// The text of what is carried.
+pub(super) fn envelope(continued: Continued) -> String {
+    serde_json::to_string(&Envelope { continued }).unwrap_or_else(|_| "null".to_owned())
+}
+
+pub(super) fn carried(state: &StepState) -> Option<Carried> {
     Some(match state {
         StepState::Pending => return None,
         StepState::Skipped => Carried::Skipped,

@@ -3,7 +3,7 @@
 use cpe_swf::{Timestamp, event::WorkflowExecutionStarted};
 use sha2::{Digest, Sha256};
 
-use super::{Origin, Phase, RunState, StepFailure, StepState, render::value};
+use super::{Origin, Phase, RERUN_TAG, RunState, StepFailure, StepState, render::value};
 use crate::model::{Plan, Section};
 
 impl Phase {
@@ -52,8 +52,10 @@ impl RunState {
         self.steps = vec![StepState::Pending; plan.steps.len()];
         self.waiting = plan.steps.iter().map(|step| step.requires.len()).collect();
         self.count_unsettled(plan);
-        // Only SWF says that a run continues another one: an input that claims it is an input.
-        if started.continued_execution_run_id.is_some()
+        // Only SWF says that a run continues another one, and only who starts executions in SWF
+        // gives tags: an input that claims it is an input.
+        let reruns = started.tag_list.iter().any(|tag| tag.starts_with(RERUN_TAG));
+        if (reruns || started.continued_execution_run_id.is_some())
             && self.resume(plan, started.input.as_deref())
         {
             return;

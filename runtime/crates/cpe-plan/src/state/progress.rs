@@ -109,6 +109,16 @@ impl RunState {
         }
     }
 
+    /// Whether it waits for something that has ended otherwise than it requires.
+    pub(super) fn cannot_run(&self, plan: &Plan, step: usize) -> bool {
+        let requires = plan.steps.get(step).into_iter().flat_map(|step| &step.requires);
+        let mut ended = requires.filter_map(|requires| {
+            let state = self.steps.get(requires.step).filter(|state| state.has_ended())?;
+            Some(state.meets(requires.status))
+        });
+        self.steps.get(step) == Some(&StepState::Pending) && ended.any(|met| !met)
+    }
+
     fn may_begin(&self, plan: &Plan, step: usize) -> bool {
         let section = plan.steps.get(step).map(|step| step.section);
         self.steps.get(step) == Some(&StepState::Pending)

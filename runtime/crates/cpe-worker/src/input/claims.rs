@@ -68,6 +68,15 @@ impl JobClaims {
         }
     }
 
+    /// Claims a job for an execution that no message starts; `false` if there is one already.
+    ///
+    /// # Errors
+    ///
+    /// Of the object store.
+    pub async fn claim_for(&self, job: &JobRef, what: &str) -> Result<bool, Error> {
+        Ok(!matches!(self.claim(job, what).await?, Claim::Taken(_)))
+    }
+
     /// Claims what somebody else had claimed, and nothing came of it.
     pub(super) async fn take_over(&self, job: &JobRef, message_id: &str) -> Result<(), Error> {
         self.put(job, message_id, PutOptions::default()).await

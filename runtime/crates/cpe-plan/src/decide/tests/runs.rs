@@ -27,7 +27,7 @@ const WORKS: [&str; 10] = [
 const STATUSES: [&str; 4] = ["completed", "succeeded", "failed", "skipped"];
 
 /// Steps of all kinds in all sections, each requiring some that come before it.
-fn plans() -> impl Strategy<Value = Plan> {
+pub(super) fn plans() -> impl Strategy<Value = Plan> {
     let requirement = (any::<Index>(), 0..STATUSES.len() + 1);
     let step = (
         0..WORKS.len(),
@@ -105,7 +105,7 @@ fn fresh(continue_at: Option<i64>) -> RunState {
 }
 
 #[derive(Debug, Clone)]
-enum Move {
+pub(super) enum Move {
     /// Something ends; before the decision is carried out, or after.
     End(usize, Answer, bool),
     Signal(bool),
@@ -114,7 +114,7 @@ enum Move {
     Cancel,
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
     let answer = prop_oneof![
         6 => Just(Answer::Completed),
         2 => Just(Answer::Failed),
@@ -132,9 +132,23 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 }
 
 /// Runs a plan to its end; answers the histories of its runs.
-fn run(plan: &Plan, moves: &[Move], continue_at: Option<i64>) -> Result<Swf, TestCaseError> {
+pub(super) fn run(
+    plan: &Plan,
+    moves: &[Move],
+    continue_at: Option<i64>,
+) -> Result<Swf, TestCaseError> {
     let mut swf = Swf::default();
     swf.start("{}");
+    go_on(plan, swf, moves, continue_at)
+}
+
+/// The same, of an execution that has begun.
+pub(super) fn go_on(
+    plan: &Plan,
+    mut swf: Swf,
+    moves: &[Move],
+    continue_at: Option<i64>,
+) -> Result<Swf, TestCaseError> {
     let mut decider = Decider::new(plan, continue_at);
     let mut moves = moves.iter();
     for round in 0.. {

@@ -16,6 +16,7 @@ use cpe_swf::{
 #[derive(Debug, Default)]
 pub(super) struct Swf {
     pub(super) events: Vec<HistoryEvent>,
+    tag: &'static str,
     now: i64,
     pub(super) activities: BTreeMap<String, EventId>,
     timers: BTreeMap<String, (i64, EventId)>,
@@ -48,6 +49,13 @@ pub(super) enum Answer {
 
 impl Swf {
     pub(super) fn start(&mut self, input: &str) {
+        self.tag = "tag";
+        self.begin_run(input, None);
+    }
+
+    /// With what another execution came to.
+    pub(super) fn rerun(&mut self, input: &str) {
+        self.tag = "rerun:r";
         self.begin_run(input, None);
     }
 
@@ -62,7 +70,7 @@ impl Swf {
             task_list: TaskList::new("d"),
             task_priority: None,
             workflow_type: WorkflowType::new("W", "1"),
-            tag_list: vec!["tag".to_owned()],
+            tag_list: vec![self.tag.to_owned()],
             continued_execution_run_id: continued.map(Into::into),
             parent_workflow_execution: None,
             parent_initiated_event_id: EventId(0),
@@ -115,7 +123,7 @@ impl Swf {
         self.timers.clear();
         match decision {
             Decision::ContinueAsNewWorkflowExecution(next) => {
-                assert_eq!(next.tag_list, ["tag"]);
+                assert_eq!(next.tag_list, [self.tag]);
                 self.begin_run(&next.input.unwrap(), Some("before"));
             }
             other => self.end = Some(other),
