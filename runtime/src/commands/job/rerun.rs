@@ -164,7 +164,7 @@ async fn begin(
         format!("{PLAN_TAG}{}", plan.digest()),
         format!("{RERUN_TAG}{}", old.execution.run_id),
     ];
-    if let Some(lock) = lock(ports, config, &plan).await? {
+    if let Some(lock) = lock(ports, config, &plan, &workflow_id).await? {
         tag_list.push(format!("{MODULES_TAG}{lock}"));
     }
     let claims = JobClaims::new(ports, modules.bucket.clone(), modules.prefix.clone());
@@ -198,14 +198,19 @@ async fn begin(
 }
 
 /// The versions of modules that are current now, as for any new job.
-async fn lock(ports: &Ports, config: &Config, plan: &Arc<Plan>) -> anyhow::Result<Option<LockId>> {
+async fn lock(
+    ports: &Ports,
+    config: &Config,
+    plan: &Arc<Plan>,
+    workflow_id: &WorkflowId,
+) -> anyhow::Result<Option<LockId>> {
     // Of its children as well, as far as their plans are configured here.
     let others = compose::load_plans(&config.plans).unwrap_or_default().into_iter();
     let others = others.filter(|other| other.workflow_type() != plan.workflow_type());
     let plans = Plans::new(others.chain([Arc::clone(plan)]));
     let plans = plans.or_else(|_| Plans::new([Arc::clone(plan)]))?;
     let locks = Locks::new(compose::registry(config, ports));
-    let taken = locks.take(&plans.fixed_modules(plan)).await;
+    let taken = locks.take(&plans.fixed_modules(plan), workflow_id.as_str()).await;
     taken.context("which versions of its modules are current cannot be written down")
 }
 
