@@ -84,7 +84,7 @@ async fn a_job_is_started_followed_and_run_again() {
     let fleet = place.fleet().await;
     let start = ["job", "start", "Echo@1", "--input", "job.json", "--job-id", "one", "--wait"];
     let printed = place.good(&start).await;
-    for line in ["a/one sent to a-in", "started Echo@1", "Say completed", "completed 7"] {
+    for line in ["a.one sent to a-in", "started Echo@1", "Say completed", "completed 7"] {
         assert!(printed.contains(line), "{line}:\n{printed}");
     }
     let printed = place.good(&["job", "watch", "one", "--output", "json"]).await;
@@ -142,7 +142,7 @@ async fn a_job_is_run_again_from_a_step_on() {
     assert_eq!(steps, [r#""Second" [7]"#]);
     // Once more as a whole: with the input of the first.
     let printed = place.good(&["job", "rerun", "three", "--job-id", "four"]).await;
-    assert!(printed.contains("a/four sent"), "{printed}");
+    assert!(printed.contains("a.four sent"), "{printed}");
     place.bad(1, &["job", "watch", "four"]).await;
     let (steps, _) = place.shown("four").await;
     assert!(steps.len() == 2 && steps[0] == r#""First" 7"#, "{steps:?}");

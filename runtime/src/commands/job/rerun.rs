@@ -113,10 +113,14 @@ impl Rerun {
             }
             Output::Json => {}
             Output::Text if taken.kept.is_empty() => {
-                println!("{job} begins at {step}; no result of {} is taken", old.id);
+                println!("{workflow_id} begins at {step}; no result of {} is taken", old.id);
             }
             Output::Text => {
-                println!("{job} begins at {step}; of {}: {}", old.id, taken.kept.join(", "));
+                println!(
+                    "{workflow_id} begins at {step}; of {}: {}",
+                    old.id,
+                    taken.kept.join(", ")
+                );
             }
         }
         if self.wait {

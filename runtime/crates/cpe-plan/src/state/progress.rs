@@ -167,7 +167,14 @@ impl RunState {
         if !met {
             return Some(StepState::Skipped);
         }
-        if self.may_begin(plan, step) { self.begin(plan, step) } else { None }
+        if !self.may_begin(plan, step) {
+            return None;
+        }
+        // Of a run that takes results of another, an end may have come before anybody looked.
+        if self.cannot_run(plan, step) {
+            return Some(StepState::Skipped);
+        }
+        self.begin(plan, step)
     }
 
     /// Begins a step whose requirements are met; answers its end, where it has one at once.

@@ -220,3 +220,20 @@ fn an_input_without_the_tag_is_an_input() {
     swf.start(&rerun.input);
     assert!(first(&plan, &swf).starts_with("fail cpe.bad-input"), "{}", first(&plan, &swf));
 }
+
+#[test]
+fn results_that_were_taken_count_whatever_was_skipped_since() {
+    let plan = parse(
+        "name: W\nversion: 1\nactivities: [{name: A, version: 1}]\nsteps:\n\
+         - {name: Good, activity: A}\n\
+         - {name: Mend, activity: A, requires: [[Good, failed]]}\n\
+         - {name: Side, activity: A}\n\
+         - {name: Both, activity: A, requires: [[Mend, skipped], [Good, failed]]}\n",
+    );
+    let history = "start {}\nscheduled Good\nscheduled Side\ncompleted Good 1\ncompleted Side 2";
+    let mut state = RunState::default();
+    Recorder::read(history).iter().for_each(|event| state.apply(&plan, event));
+    let rerun = state.rerun(&plan, &plan, "Side").unwrap();
+    assert_eq!(rerun.kept, ["Good"]);
+    expect!["schedule Side null"].assert_eq(first(&plan, &started_again(&rerun.input)).trim());
+}
