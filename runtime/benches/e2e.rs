@@ -5,21 +5,18 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may panic")]
 #![allow(clippy::indexing_slicing, reason = "the medians index what was just filled")]
 
+#[path = "shared/ground.rs"]
+#[allow(unreachable_pub, dead_code, reason = "each bench uses a part of it")]
+mod ground;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use cpe::{
-    compose::{self, Clients, Fleet, Roles},
-    config::{Client, Config},
-};
-use cpe_local::{Local, LocalConfig, Storage};
-use cpe_modules::{Author, Push};
-use cpe_plan::Plan;
+use cpe::config::{Client, Config};
 use cpe_ports::{Clock, MAX_BATCH, OutgoingMessage, QueueUrl, Receive, SystemClock};
 use cpe_swf::{
     DomainName, EventAttributes, HistoryEvent, Timestamp, WorkflowExecution,
@@ -30,7 +27,8 @@ use cpe_swf::{
 };
 use cpe_worker::Ports;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+
+use self::ground::{Ground, Running, noop_plan};
 
 const STEPS: usize = 300;
 const JOBS: usize = 2_000;
@@ -77,52 +75,27 @@ struct Bench {
     config: Config,
     input: QueueUrl,
     output: QueueUrl,
-    local: Local,
-    stop: CancellationToken,
-    pollers: tokio::task::JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    ground: Ground,
+    fleet: Running,
 }
 
 impl Bench {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let local = Local::open(LocalConfig {
-            data: Storage::Disk(folder.path().join("state")),
-            poll_wait: Duration::from_secs(2),
-            clock: Arc::new(SystemClock),
-            ..LocalConfig::default()
+        let ground = Ground::open(Duration::from_secs(2), |config| {
+            config.clients = vec![Client::named("bench", INPUT, OUTPUT)];
         })
-        .await
-        .unwrap();
-        let ports = compose::local_ports(&local);
-        let config = Config {
-            data: folder.path().join("state"),
-            clients: vec![Client::named("bench", INPUT, OUTPUT)],
-            ..Config::default()
-        };
-        compose::prepare(&config, &ports).await.unwrap();
-        let component = std::fs::read(component()).expect("`cargo xtask guests` builds the guests");
-        compose::registry(&config, &ports)
-            .push(
-                &compose::checking_sandbox(&config).unwrap(),
-                Push {
-                    name: "noop",
-                    channel: "1",
-                    bytes: component.into(),
-                    author: Author::new("bench", None),
-                },
-            )
-            .await
-            .unwrap();
-        let plans = [plan("Row", STEPS, true), plan("Side", STEPS, false), plan("One", 1, false)];
-        let plans = plans.map(|text| Arc::new(Plan::parse("bench.yaml", &text).unwrap())).to_vec();
-        let clients = Clients::resolve(&config, &ports).await.unwrap();
-        let fleet = Fleet::start(&config, ports.clone(), plans, clients, Roles::ALL).await.unwrap();
-        let stop = CancellationToken::new();
-        let pollers = tokio::spawn(fleet.run(stop.clone()));
+        .await;
+        ground.push_noop().await;
+        let plans = [
+            noop_plan("Row", STEPS, true),
+            noop_plan("Side", STEPS, false),
+            noop_plan("One", 1, false),
+        ];
+        let (ports, config) = (ground.ports.clone(), ground.config.clone());
+        let fleet = ground.run(&ports, &plans).await;
         let input = ports.queues.queue_url(INPUT).await.unwrap();
         let output = ports.queues.queue_url(OUTPUT).await.unwrap();
-        Self { ports, config, input, output, local, stop, pollers, _folder: folder }
+        Self { ports, config, input, output, ground, fleet }
     }
 
     async fn send(&self, job_ids: &[String], plan: &str) {
@@ -244,30 +217,9 @@ impl Bench {
     }
 
     async fn stop(self) {
-        self.stop.cancel();
-        self.pollers.await.unwrap();
-        self.local.close().await;
+        self.fleet.stop().await;
+        self.ground.local.close().await;
     }
-}
-
-fn component() -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    program.ancestors().nth(3).unwrap().join("activities/noop.wasm")
-}
-
-fn plan(name: &str, steps: usize, chained: bool) -> String {
-    let mut text = format!(
-        "name: {name}\nversion: 1\nactivities:\n- {{name: Noop, version: v1, module: noop@1, \
-         heartbeat_timeout: 60, start_to_close_timeout: 600}}\nsteps:\n"
-    );
-    for step in 0..steps {
-        let _ = write!(text, "- {{name: S{step}, activity: Noop");
-        if chained && step > 0 {
-            let _ = write!(text, ", requires: [[S{}, succeeded]]", step - 1);
-        }
-        text.push_str("}\n");
-    }
-    text
 }
 
 fn span(events: &[HistoryEvent]) -> f64 {

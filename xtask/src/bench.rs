@@ -14,6 +14,8 @@ pub(crate) enum Name {
     Local,
     /// How soon a new version of a module runs, what that does to others, what old ones keep.
     Modules,
+    /// Jobs per second of one and of a hundred clients, latencies, fairness, calls of an idle fleet.
+    Clients,
     /// Decisions per second, how the n-th compares with the first, long lists, large plans.
     Decider,
 }
@@ -34,6 +36,7 @@ pub(crate) fn run(name: Name, output: Output, with_moto: bool, quick: bool) -> a
         Name::E2e => &["e2e"],
         Name::Local => &["local"],
         Name::Modules => &["modules"],
+        Name::Clients => &["clients"],
         Name::Decider => &["decider"],
     };
     let output = match output {

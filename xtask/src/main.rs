@@ -42,7 +42,7 @@ enum Command {
     Guests,
     /// Checks the architecture's invariants and the house style.
     Tidy,
-    /// Measures: `sandbox`, `e2e`, `local`, `modules` or `decider`.
+    /// Measures: `sandbox`, `e2e`, `local`, `modules`, `clients` or `decider`.
     Bench {
         name: bench::Name,
         #[arg(long, value_enum, default_value_t = bench::Output::Text)]
@@ -50,7 +50,7 @@ enum Command {
         /// `local` only: measures moto's server beside it (needs Python and PyPI).
         #[arg(long)]
         with_moto: bool,
-        /// `sandbox` only: shows within a minute that everything runs; the figures mean nothing.
+        /// `sandbox` and `clients` only: shows within a minute that everything runs; the figures mean nothing.
         #[arg(long)]
         quick: bool,
     },
