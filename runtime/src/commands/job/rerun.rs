@@ -70,7 +70,7 @@ impl Rerun {
         let events = history::whole_history(&ports, config, &execution).await?;
         let old = Old { id, execution, events };
         if let Some(step) = &self.from {
-            return self.from_step(global, config, &ports, (old, step)).await;
+            return self.begin_at(global, config, &ports, (old, step)).await;
         }
         let (plan, data) = asked_for(&old.events)?;
         let client = JobRef::owner_of(&old.id).map_err(anyhow::Error::from)?.client;
@@ -78,7 +78,7 @@ impl Rerun {
         start.send(global, config, data).await
     }
 
-    async fn from_step(
+    async fn begin_at(
         &self,
         global: &Global,
         config: &Config,

@@ -208,7 +208,7 @@ async fn what_is_there_of_an_upload() {
         )
     };
     let more = "<IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>";
-    let pages = [fake::ok(uploads), fake::ok(&part(1, 9, more)), fake::ok(&part(3, 7, ""))];
+    let pages = [fake::ok(uploads), fake::ok(part(1, 9, more)), fake::ok(part(3, 7, ""))];
     let fake = Fake::start(pages).await;
     let s3 = fake.s3();
     let found = s3.list_uploads(&at("a")).await.unwrap();
