@@ -79,21 +79,35 @@ pub trait MessageQueue: Send + Sync + fmt::Debug + 'static {
     /// Sends up to [`MAX_BATCH`] messages in one request, in their order.
     ///
     /// Each is accepted or not by itself: an error of the call says that no entry's fate is
-    /// known. All bodies together must fit what the queue takes in one request.
+    /// known. All bodies together must fit what the queue takes in one request. One after the other,
+    /// unless the queue can do it at once.
     async fn send_batch(
         &self,
         queue: &QueueUrl,
         messages: Vec<OutgoingMessage>,
-    ) -> Result<BatchOutcome, Error>;
+    ) -> Result<BatchOutcome, Error> {
+        let mut outcome = Vec::with_capacity(messages.len());
+        for message in messages {
+            outcome.push(self.send(queue, message).await);
+        }
+        Ok(outcome)
+    }
 
     async fn delete(&self, queue: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error>;
 
-    /// Deletes up to [`MAX_BATCH`] messages in one request, each by itself.
+    /// Deletes up to [`MAX_BATCH`] messages in one request, each by itself; as
+    /// [`Self::send_batch`].
     async fn delete_batch(
         &self,
         queue: &QueueUrl,
         receipts: Vec<ReceiptHandle>,
-    ) -> Result<BatchOutcome, Error>;
+    ) -> Result<BatchOutcome, Error> {
+        let mut outcome = Vec::with_capacity(receipts.len());
+        for receipt in &receipts {
+            outcome.push(self.delete(queue, receipt).await);
+        }
+        Ok(outcome)
+    }
 
     /// Hides the message for `timeout` from now on; zero shows it again at once.
     async fn change_visibility(

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use cpe_modules::{Locks, Registry};
 use cpe_plan::Plan;
 use cpe_ports::{
-    BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
-    ReceiptHandle, Receive, WorkflowService,
+    Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive,
+    WorkflowService,
     testing::{ManualClock, MemoryBlobs},
 };
 use cpe_protocol::ClientName;
@@ -179,30 +179,6 @@ impl MessageQueue for ScriptedQueues {
         let body = serde_json::from_str(&message.body).unwrap_or_else(|_| message.body.into());
         queues.sent.entry(queue.clone()).or_default().push(body);
         Ok(())
-    }
-
-    async fn send_batch(
-        &self,
-        queue: &QueueUrl,
-        messages: Vec<OutgoingMessage>,
-    ) -> Result<BatchOutcome, Error> {
-        let mut outcome = Vec::new();
-        for message in messages {
-            outcome.push(self.send(queue, message).await);
-        }
-        Ok(outcome)
-    }
-
-    async fn delete_batch(
-        &self,
-        queue: &QueueUrl,
-        receipts: Vec<ReceiptHandle>,
-    ) -> Result<BatchOutcome, Error> {
-        let mut outcome = Vec::new();
-        for receipt in receipts {
-            outcome.push(self.delete(queue, &receipt).await);
-        }
-        Ok(outcome)
     }
 
     async fn delete(&self, _: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error> {

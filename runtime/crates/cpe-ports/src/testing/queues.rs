@@ -13,8 +13,7 @@ use async_trait::async_trait;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
-    ReceiptHandle, Receive,
+    Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive,
 };
 
 /// SQS's own, where a queue sets none.
@@ -164,18 +163,6 @@ impl MessageQueue for MemoryQueues {
         Ok(())
     }
 
-    async fn send_batch(
-        &self,
-        queue: &QueueUrl,
-        messages: Vec<OutgoingMessage>,
-    ) -> Result<BatchOutcome, Error> {
-        let mut outcome = Vec::new();
-        for message in messages {
-            outcome.push(self.send(queue, message).await);
-        }
-        Ok(outcome)
-    }
-
     async fn delete(&self, queue: &QueueUrl, receipt: &ReceiptHandle) -> Result<(), Error> {
         self.failure()?;
         let mut state = self.state();
@@ -185,18 +172,6 @@ impl MessageQueue for MemoryQueues {
             state.deleted.push(body);
         }
         Ok(())
-    }
-
-    async fn delete_batch(
-        &self,
-        queue: &QueueUrl,
-        receipts: Vec<ReceiptHandle>,
-    ) -> Result<BatchOutcome, Error> {
-        let mut outcome = Vec::new();
-        for receipt in receipts {
-            outcome.push(self.delete(queue, &receipt).await);
-        }
-        Ok(outcome)
     }
 
     async fn change_visibility(

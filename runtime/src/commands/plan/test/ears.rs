@@ -7,9 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cpe_ports::{
-    BatchOutcome, Error, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive,
-};
+use cpe_ports::{Error, Message, MessageQueue, OutgoingMessage, QueueUrl, ReceiptHandle, Receive};
 use serde_json::Value;
 
 /// More events than an execution can have in all its runs that a test has time for.
@@ -65,28 +63,8 @@ impl MessageQueue for Ears {
         Ok(())
     }
 
-    async fn send_batch(
-        &self,
-        queue: &QueueUrl,
-        messages: Vec<OutgoingMessage>,
-    ) -> Result<BatchOutcome, Error> {
-        let mut outcome = Vec::new();
-        for message in messages {
-            outcome.push(self.send(queue, message).await);
-        }
-        Ok(outcome)
-    }
-
     async fn delete(&self, _: &QueueUrl, _: &ReceiptHandle) -> Result<(), Error> {
         Ok(())
-    }
-
-    async fn delete_batch(
-        &self,
-        _: &QueueUrl,
-        receipts: Vec<ReceiptHandle>,
-    ) -> Result<BatchOutcome, Error> {
-        Ok(receipts.iter().map(|_| Ok(())).collect())
     }
 
     async fn change_visibility(
