@@ -37,6 +37,10 @@ async fn misbehave(what: Value, expect: Expect) {
             let of_activity =
                 events.iter().find_map(|event| event.pointer("/data/activity/result"));
             let of_activity = of_activity.unwrap_or_else(|| panic!("{}", events_text(&events)));
+            let failed = events.iter().find(|event| event["type"] == "ACTIVITY_FAILED").unwrap();
+            let metering = &failed["data"]["activity"]["metering"];
+            assert!(metering["module"].as_str().unwrap().starts_with("sha256:"), "{failed}");
+            assert!(metering["peakMemory"].as_u64().unwrap() > 0, "{failed}");
             let job = events.last().unwrap();
             assert_eq!(job["type"], "JOB_FAILED");
             assert_eq!(job["data"]["result"]["reason"], of_activity["reason"]);

@@ -322,3 +322,53 @@ pub(in crate::commands::job) fn duration(duration: Duration) -> String {
         _ => format!("{} h {} min", millis / 3_600_000, millis / 60_000 % 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn what_a_run_took_is_shown_apart_from_what_it_came_to() {
+        let note = r#"{"metering":{"module":"sha256:0123456789abcdef","cpuMs":2.5,"peakMemory":2097152,"s3Read":19},"grants":"read s3://in/*"}"#;
+        let event = |id: i64, kind: &str, attributes: Value| -> HistoryEvent {
+            let key = format!("{}{}EventAttributes", kind[..1].to_lowercase(), &kind[1..]);
+            serde_json::from_value(json!({
+                "eventId": id, "eventTimestamp": id, "eventType": kind, key: attributes,
+            }))
+            .unwrap()
+        };
+        let events = [
+            event(
+                5,
+                "ActivityTaskScheduled",
+                json!({
+                    "activityId": "Count", "activityType": {"name": "A", "version": "1"},
+                    "taskList": {"name": "l"}, "decisionTaskCompletedEventId": 4,
+                }),
+            ),
+            event(6, "ActivityTaskStarted", json!({"scheduledEventId": 5})),
+            event(
+                7,
+                "ActivityTaskCompleted",
+                json!({
+                    "scheduledEventId": 5, "startedEventId": 6,
+                    "result": cpe_swf::with_note(r#"{"words":3}"#.to_owned(), note),
+                }),
+            ),
+        ];
+        let steps = Steps::of(&events);
+        let execution = WorkflowExecution { workflow_id: "c.j".into(), run_id: "r".into() };
+        let shown = steps.to_json(&execution);
+        let step = &shown["steps"][0];
+        assert_eq!(step["result"], json!({"words": 3}));
+        assert_eq!(step["metering"]["cpuMs"], 2.5);
+        assert_eq!(step["grants"], "read s3://in/*");
+        let text = steps.to_text(&execution, Timestamp(8_000));
+        expect![[
+            r#"    sha256:0123456789ab  cpu 2.5 ms  memory 2048 KiB  s3 read 19 bytes  could reach read s3://in/*"#
+        ]]
+        .assert_eq(text.lines().nth(3).unwrap());
+    }
+}
