@@ -9,3 +9,4 @@ pub mod config;
 #[cfg(test)]
 mod deploy;
 pub mod metrics;
+pub mod traces;

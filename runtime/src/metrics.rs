@@ -25,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::server::Server;
 use self::tables::Tables;
-use crate::compose::Fleet;
+use crate::{
+    compose::Fleet,
+    traces::{Open, Traces},
+};
 
 /// A poll is answered within this time, or somebody should look: SWF holds one for 60 s.
 const SILENCE: Duration = Duration::from_secs(180);
@@ -39,6 +42,8 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     tables: Tables,
+    /// Hear of the same.
+    traces: Option<Traces>,
     /// Known from when the pollers begin.
     fleet: OnceLock<Followed>,
     last_answer: Mutex<Option<Instant>>,
@@ -61,6 +66,11 @@ pub enum Readiness {
 }
 
 impl Metrics {
+    /// Whoever sees what is counted tells these of it.
+    pub fn with_traces(traces: Option<Traces>) -> Self {
+        Self(Arc::new(Inner { traces, ..Inner::default() }))
+    }
+
     /// Ports that do the same and are counted.
     pub fn meter(&self, ports: &Ports) -> Ports {
         Ports {
@@ -102,6 +112,16 @@ impl Metrics {
     /// All counts, as OpenMetrics has them, which Prometheus reads.
     pub fn text(&self) -> String {
         self.0.tables.text()
+    }
+
+    fn traces(&self) -> Option<&Traces> {
+        self.0.traces.as_ref()
+    }
+
+    fn close<T>(&self, span: Option<Open>, answer: &Result<T, Error>) {
+        if let (Some(traces), Some(span)) = (self.traces(), span) {
+            traces.ended(span, answer);
+        }
     }
 
     fn tables(&self) -> &Tables {

@@ -30,6 +30,7 @@ mod processes;
 mod refusals;
 mod scaffold;
 mod swaps;
+mod traces;
 mod transcode;
 mod usage;
 mod zoo;

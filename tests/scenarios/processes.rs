@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cpe_aws::AwsConfig;
 use cpe_tests::{Client, Program, activity, events_text};
+use cpe_worker::Ports;
 use serde_json::json;
 
 const PLAN: &str = r#"
@@ -29,17 +30,24 @@ steps:
     {"do": "echo", "value": "direct"}
 "#;
 
-async fn client(url: &str, name: &str) -> Client {
+pub(crate) async fn ports(url: &str) -> Ports {
     let config = AwsConfig { endpoint_url: Some(url.to_owned()), ..AwsConfig::default() };
-    let ports = cpe::compose::aws_ports(cpe_aws::connect(config).await.unwrap());
-    Client::new(ports, name, "cpe-input", "cpe-output").await
+    cpe::compose::aws_ports(cpe_aws::connect(config).await.unwrap())
 }
 
-fn address(line: &str) -> String {
+pub(crate) async fn create_queue(url: &str, name: &str) {
+    ports(url).await.queues.create_queue(name).await.unwrap();
+}
+
+pub(crate) async fn client(url: &str, name: &str) -> Client {
+    Client::new(ports(url).await, name, "cpe-input", "cpe-output").await
+}
+
+pub(crate) fn address(line: &str) -> String {
     line.split_once(" at ").unwrap().1.trim().to_owned()
 }
 
-async fn push(folder: &Path, url: &str) {
+pub(crate) async fn push(folder: &Path, url: &str) {
     let file = activity("misbehave");
     let arguments =
         ["module", "push", file.to_str().unwrap(), "misbehave@1", "--endpoint-url", url];
@@ -112,12 +120,8 @@ async fn a_killed_worker_is_replaced_by_another() {
     let config = "plans: [plans]\nclients:\n- {name: tester, input_queue: cpe-input, \
                   output_queue: cpe-output}\n";
     std::fs::write(folder.path().join("cpe.yaml"), config).unwrap();
-    let ports = {
-        let config = AwsConfig { endpoint_url: Some(url.clone()), ..AwsConfig::default() };
-        cpe::compose::aws_ports(cpe_aws::connect(config).await.unwrap())
-    };
     for queue in ["cpe-input", "cpe-output"] {
-        ports.queues.create_queue(queue).await.unwrap();
+        create_queue(&url, queue).await;
     }
     push(folder.path(), &url).await;
 

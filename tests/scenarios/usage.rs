@@ -134,3 +134,22 @@ async fn no_credentials() {
           Ec2InstanceMetadata: the credential provider was not enabled: IMDS disabled by AWS_EC2_METADATA_DISABLED env var set to `true`
     "#]]).await;
 }
+
+#[tokio::test]
+async fn a_protocol_of_traces_that_is_not_spoken() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ];
+    check(
+        folder.path(),
+        &["dev", "--port", "0", "--memory"],
+        &env,
+        expect![[r#"
+        exit 2
+        cpe: OTEL_EXPORTER_OTLP_PROTOCOL: `grpc` is not spoken here; only `http/protobuf` is
+    "#]],
+    )
+    .await;
+}

@@ -1,15 +1,18 @@
 //! `cpe dev`: the embedded endpoint and all pollers in one process, which speak to each other
 //! without HTTP; everyone else finds them on loopback.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
+use cpe_ports::SystemClock;
 
 use super::{Failed, Jailing, local::Endpoint, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, DEV_CLIENT, DEV_INPUT_QUEUE, DEV_OUTPUT_QUEUE, Fleet, Roles},
     config::{Access, Client, Config, S3Allowance},
+    metrics::Metrics,
+    traces::Traces,
 };
 
 #[derive(Debug, Args)]
@@ -35,7 +38,12 @@ impl Dev {
         }
         let stop = stop_on_signal()?;
         let (local, listener, address) = self.endpoint.open(config.data.clone(), None).await?;
-        let ports = compose::local_ports(&local);
+        let traces = Traces::from_env(Arc::new(SystemClock)).map_err(Failed::usage)?;
+        let bare = compose::local_ports(&local);
+        let ports = match &traces {
+            Some(traces) => Metrics::with_traces(Some(traces.clone())).meter(&bare),
+            None => bare,
+        };
         compose::prepare(&config, &ports).await?;
         let mut clients = Clients::resolve(&config, &ports).await?;
         if any_client {
@@ -80,6 +88,9 @@ impl Dev {
         serving.cancel();
         server.await.map_err(anyhow::Error::from)??;
         local.close().await;
+        if let Some(traces) = traces {
+            traces.close().await;
+        }
         println!("cpe dev: drained");
         Ok(())
     }

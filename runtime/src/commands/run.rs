@@ -1,14 +1,16 @@
 //! `cpe run`: the pollers, against AWS or any endpoint.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use clap::Args;
+use cpe_ports::SystemClock;
 
 use super::{Failed, Jailing, reload, stop_on_signal};
 use crate::{
     cli::Global,
     compose::{self, Clients, Fleet, Roles},
     metrics::{self, Metrics},
+    traces::Traces,
 };
 
 #[derive(Debug, Args)]
@@ -46,9 +48,10 @@ impl Run {
             )));
         }
         let stop = stop_on_signal()?;
-        let (metrics, server) = self.open_metrics().await?.unzip();
-        let ports = compose::connect(global).await?;
-        let ports = metrics.as_ref().map_or(ports.clone(), |metrics| metrics.meter(&ports));
+        let traces = Traces::from_env(Arc::new(SystemClock)).map_err(Failed::usage)?;
+        let metrics = Metrics::with_traces(traces.clone());
+        let server = self.open_metrics(&metrics).await?;
+        let ports = metrics.meter(&compose::connect(global).await?);
         let clients = Clients::resolve(&config, &ports).await?;
         // An endpoint of one's own begins empty. On AWS a domain is the operator's to make, and a
         // slip in its name should not make another.
@@ -58,23 +61,23 @@ impl Run {
         let fleet = Fleet::start(&config, ports.clone(), plans, clients, roles).await?;
         reload::clients_on_hangup(global, &ports, &fleet, &stop)?;
         println!("cpe run: {roles} in the domain {}", config.domain);
-        if let Some(metrics) = &metrics {
-            metrics.follow(&fleet, stop.clone());
-        }
+        metrics.follow(&fleet, stop.clone());
         fleet.run(stop).await;
         // To the end, so that who looks sees it drain.
         drop(server);
+        if let Some(traces) = traces {
+            traces.close().await;
+        }
         println!("cpe run: drained");
         Ok(())
     }
 
     /// Before anything else: with the port taken, nothing has been touched.
-    async fn open_metrics(&self) -> anyhow::Result<Option<(Metrics, metrics::Server)>> {
+    async fn open_metrics(&self, metrics: &Metrics) -> anyhow::Result<Option<metrics::Server>> {
         let Some(address) = self.metrics else { return Ok(None) };
-        let metrics = Metrics::default();
         let server = metrics::Server::start(address, metrics.clone()).await?;
         println!("metrics at http://{}/metrics", server.address());
-        Ok(Some((metrics, server)))
+        Ok(Some(server))
     }
 
     /// All three if none is named.

@@ -103,12 +103,17 @@ impl MessageQueue for Metered {
         if let (Ok(messages), Some((client, Use::Input))) = (&answer, self.metrics.use_of(queue)) {
             self.count_messages(client, "received", messages.len());
         }
+        if let (Ok(messages), Some(traces)) = (&answer, self.metrics.traces()) {
+            traces.received(queue, messages);
+        }
         answer
     }
 
     async fn send(&self, queue: &QueueUrl, message: OutgoingMessage) -> Result<(), Error> {
         let kind = kind(&message.body);
+        let span = self.metrics.traces().and_then(|traces| traces.sending(queue, &message.body));
         let sent = self.look(self.inner.send(queue, message).await);
+        self.metrics.close(span, &sent);
         if sent.is_ok() {
             self.sent(queue, kind);
         }
@@ -121,8 +126,13 @@ impl MessageQueue for Metered {
         messages: Vec<OutgoingMessage>,
     ) -> Result<BatchOutcome, Error> {
         let kinds: Vec<_> = messages.iter().map(|message| kind(&message.body)).collect();
+        let span = |message: &OutgoingMessage| {
+            self.metrics.traces().and_then(|traces| traces.sending(queue, &message.body))
+        };
+        let spans: Vec<_> = messages.iter().map(span).collect();
         let outcome = self.look(self.inner.send_batch(queue, messages).await)?;
-        for (kind, sent) in kinds.into_iter().zip(&outcome) {
+        for ((kind, span), sent) in kinds.into_iter().zip(spans).zip(&outcome) {
+            self.metrics.close(span, sent);
             if sent.is_ok() {
                 self.sent(queue, kind);
             }

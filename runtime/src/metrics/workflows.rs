@@ -8,10 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use cpe_ports::{Error, ErrorKind, WorkflowService};
-use cpe_swf::{DomainName, TaskToken, api::*};
+use cpe_swf::{DomainName, RunId, TaskToken, WorkflowId, api::*};
 use tokio::time::Instant;
 
 use super::Metrics;
+use crate::traces::{Answering, Open};
 
 /// Tokens that are kept before those are looked for whose answer never came.
 const KEPT: usize = 16_384;
@@ -85,6 +86,26 @@ impl Metered {
             Err(_) => self.activity_ends(token, "lost"),
         }
     }
+
+    fn asking(&self, job: &WorkflowId, run: Option<&RunId>, name: String) -> Option<Open> {
+        self.metrics.traces()?.asking(job, run, name)
+    }
+
+    fn ending(
+        &self,
+        token: &TaskToken,
+        outcome: &'static str,
+        reason: Option<&str>,
+        text: Option<&str>,
+    ) -> Option<Answering> {
+        self.metrics.traces()?.ending(token, outcome, reason, text)
+    }
+
+    fn close(&self, spans: Option<Answering>, answer: &Result<(), Error>) {
+        if let (Some(traces), Some(spans)) = (self.metrics.traces(), spans) {
+            traces.answered(spans, answer);
+        }
+    }
 }
 
 /// The limit that a reason tells of.
@@ -119,6 +140,9 @@ impl WorkflowService for Metered {
             self.metrics.polled("decider", since, &answer, Option::is_some);
             if let Ok(Some(decision_task)) = &answer {
                 self.decision_begins(&decision_task.task_token);
+                if let Some(traces) = self.metrics.traces() {
+                    traces.decision_came(decision_task);
+                }
             }
         }
         answer
@@ -129,7 +153,9 @@ impl WorkflowService for Metered {
         request: RespondDecisionTaskCompletedRequest,
     ) -> Result<(), Error> {
         let token = request.task_token.clone();
+        let spans = self.metrics.traces().and_then(|traces| traces.deciding(&request));
         let answer = self.look(self.inner.respond_decision_task_completed(request).await);
+        self.close(spans, &answer);
         if !answer.as_ref().is_err_and(|error| error.kind().is_transient()) {
             self.decision_ends(&token);
         }
@@ -145,6 +171,9 @@ impl WorkflowService for Metered {
         self.metrics.polled("activity", since, &answer, Option::is_some);
         if let Ok(Some(activity_task)) = &answer {
             self.activity_begins(activity_task);
+            if let Some(traces) = self.metrics.traces() {
+                traces.activity_came(activity_task);
+            }
         }
         answer
     }
@@ -156,8 +185,13 @@ impl WorkflowService for Metered {
     ) -> Result<ActivityTaskStatus, Error> {
         let beat = self.inner.record_activity_task_heartbeat(task_token, details).await;
         let beat = self.look(beat);
-        if beat.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        if let Err(error) = &beat
+            && error.kind() == ErrorKind::NotFound
+        {
             self.activity_ends(task_token, "lost");
+            if let Some(traces) = self.metrics.traces() {
+                traces.lost(task_token, error);
+            }
         }
         beat
     }
@@ -167,7 +201,10 @@ impl WorkflowService for Metered {
         request: RespondActivityTaskCompletedRequest,
     ) -> Result<(), Error> {
         let token = request.task_token.clone();
+        let text = request.result.as_deref();
+        let spans = self.ending(&token, "completed", None, text);
         let answer = self.look(self.inner.respond_activity_task_completed(request).await);
+        self.close(spans, &answer);
         self.answered(&token, "completed", &answer);
         answer
     }
@@ -178,7 +215,10 @@ impl WorkflowService for Metered {
     ) -> Result<(), Error> {
         let token = request.task_token.clone();
         let limit = request.reason.as_deref().and_then(limit);
+        let text = request.details.as_deref();
+        let spans = self.ending(&token, "failed", request.reason.as_deref(), text);
         let answer = self.look(self.inner.respond_activity_task_failed(request).await);
+        self.close(spans, &answer);
         let client = self.answered(&token, "failed", &answer);
         if let (Some(client), Some(limit)) = (client, limit) {
             let labels = [("client", client), ("reason", limit.to_owned())];
@@ -192,7 +232,10 @@ impl WorkflowService for Metered {
         request: RespondActivityTaskCanceledRequest,
     ) -> Result<(), Error> {
         let token = request.task_token.clone();
+        let text = request.details.as_deref();
+        let spans = self.ending(&token, "canceled", None, text);
         let answer = self.look(self.inner.respond_activity_task_canceled(request).await);
+        self.close(spans, &answer);
         self.answered(&token, "canceled", &answer);
         answer
     }
@@ -219,21 +262,32 @@ impl WorkflowService for Metered {
         &self,
         request: StartWorkflowExecutionRequest,
     ) -> Result<Run, Error> {
-        self.look(self.inner.start_workflow_execution(request).await)
+        let span = self.metrics.traces().and_then(|traces| traces.starting(&request));
+        let answer = self.look(self.inner.start_workflow_execution(request).await);
+        // Another try, or somebody else, may have done it.
+        self.metrics.close(span.filter(|_| answer.is_ok()), &answer);
+        answer
     }
 
     async fn signal_workflow_execution(
         &self,
         request: SignalWorkflowExecutionRequest,
     ) -> Result<(), Error> {
-        self.look(self.inner.signal_workflow_execution(request).await)
+        let name = format!("signal {}", request.signal_name);
+        let span = self.asking(&request.workflow_id, request.run_id.as_ref(), name);
+        let answer = self.look(self.inner.signal_workflow_execution(request).await);
+        self.metrics.close(span, &answer);
+        answer
     }
 
     async fn request_cancel_workflow_execution(
         &self,
         request: RequestCancelWorkflowExecutionRequest,
     ) -> Result<(), Error> {
-        self.look(self.inner.request_cancel_workflow_execution(request).await)
+        let span = self.asking(&request.workflow_id, request.run_id.as_ref(), "cancel".to_owned());
+        let answer = self.look(self.inner.request_cancel_workflow_execution(request).await);
+        self.metrics.close(span, &answer);
+        answer
     }
 
     async fn terminate_workflow_execution(
@@ -254,7 +308,12 @@ impl WorkflowService for Metered {
         &self,
         request: GetWorkflowExecutionHistoryRequest,
     ) -> Result<History, Error> {
-        self.look(self.inner.get_workflow_execution_history(request).await)
+        let run = request.execution.run_id.clone();
+        let answer = self.look(self.inner.get_workflow_execution_history(request).await);
+        if let (Ok(history), Some(traces)) = (&answer, self.metrics.traces()) {
+            traces.read(&run, &history.events);
+        }
+        answer
     }
 
     async fn list_open_workflow_executions(

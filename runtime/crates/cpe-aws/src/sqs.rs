@@ -14,6 +14,7 @@ use cpe_ports::{
     BatchOutcome, Error, ErrorKind, Message, MessageQueue, OutgoingMessage, QueueUrl,
     ReceiptHandle, Receive,
 };
+use cpe_swf::Timestamp;
 
 use crate::{
     endpoint::Place,
@@ -66,6 +67,7 @@ impl MessageQueue for Sqs {
             .wait_time_seconds(whole_seconds(receive.wait.min(MAX_WAIT)))
             .set_visibility_timeout(receive.visibility_timeout.map(whole_seconds))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await
             .map_err(|e| port_error(&self.place, format!("messages of {queue}"), e))?;
@@ -169,13 +171,12 @@ impl Sqs {
         queue: &QueueUrl,
         message: aws_sdk_sqs::types::Message,
     ) -> Result<Message, Error> {
+        let attribute = |name| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
         // Unknown to some endpoints: then it counts as the first time.
-        let count = message
-            .attributes
-            .as_ref()
-            .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
-            .and_then(|count| count.parse().ok())
+        let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount)
+            .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(1);
+        let sent = attribute(MessageSystemAttributeName::SentTimestamp).map(Timestamp::from_millis);
         let Some(receipt) = message.receipt_handle else {
             return Err(self.broken(&format!("gave a message of {queue} without a receipt")));
         };
@@ -184,6 +185,7 @@ impl Sqs {
             receipt_handle: ReceiptHandle(receipt),
             body: message.body.unwrap_or_default(),
             receive_count: count,
+            sent,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use cpe_swf::Timestamp;
 
 use crate::Error;
 
@@ -35,6 +36,8 @@ pub struct Message {
     pub body: String,
     /// How often this message has been handed out, this time included.
     pub receive_count: u32,
+    /// When it was sent, where the queue tells.
+    pub sent: Option<Timestamp>,
 }
 
 /// How to receive.

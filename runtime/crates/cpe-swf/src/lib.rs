@@ -22,7 +22,7 @@ pub use self::{
     decision::Decision,
     event::{EventAttributes, HistoryEvent},
     fault::{Fault, FaultKind},
-    note::{MAX_NOTE_CHARS, with_note},
+    note::{MAX_NOTE_CHARS, note_of, with_note},
     payload::{MAX_PAYLOAD_CHARS, PayloadRef},
     types::*,
 };

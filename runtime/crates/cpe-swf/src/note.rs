@@ -23,6 +23,11 @@ pub fn with_note(mut text: String, note: &str) -> String {
     text
 }
 
+/// The note behind a text, if there is one.
+pub fn note_of(text: &str) -> Option<&str> {
+    split(text).1
+}
+
 /// The text, and the note behind it.
 pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
     let noted = || {

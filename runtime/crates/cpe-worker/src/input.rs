@@ -27,7 +27,7 @@ use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tracing::{error, info, warn};
 
 use self::admission::Admission;
-pub use self::{claims::JobClaims, inboxes::InputPoller};
+pub use self::{claims::JobClaims, inboxes::InputPoller, start::MESSAGE_TAG};
 use crate::{
     Backoff, Client, Worker,
     backoff::retrying,

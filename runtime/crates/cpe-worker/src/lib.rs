@@ -40,7 +40,7 @@ pub use self::{
     clients::{Client, ClientRegistry, Clients, ClientsError, OverQuota, Quotas},
     decider::{Decider, DeciderConfig, Watch},
     grants::Ceilings,
-    input::{InputConfig, InputPoller, JobClaims},
+    input::{InputConfig, InputPoller, JobClaims, MESSAGE_TAG},
     outbox::Outbox,
     payloads::{PayloadError, Payloads},
     plans::{Binding, Plans, PlansError},

@@ -1,3 +1,4 @@
+use cpe_swf::Timestamp;
 use expect_test::expect;
 
 use super::*;
@@ -10,7 +11,7 @@ fn queue() -> QueueUrl {
 #[tokio::test]
 async fn receives_with_counts() {
     let body = r#"{"Messages":[
-        {"MessageId":"m","ReceiptHandle":"r","Body":"{}","MD5OfBody":"99914b932bd37a50b983c5e7c90ae93b","Attributes":{"ApproximateReceiveCount":"3"}},
+        {"MessageId":"m","ReceiptHandle":"r","Body":"{}","MD5OfBody":"99914b932bd37a50b983c5e7c90ae93b","Attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1700000000123"}},
         {"MessageId":"n","ReceiptHandle":"s","Body":"{}","MD5OfBody":"99914b932bd37a50b983c5e7c90ae93b"}]}"#;
     let fake = Fake::start([fake::ok(body), fake::ok("{}")]).await;
     let receive = Receive {
@@ -19,9 +20,11 @@ async fn receives_with_counts() {
         visibility_timeout: Some(Duration::from_secs(90)),
     };
     let messages = fake.sqs().receive(&queue(), receive).await.unwrap();
-    let counts: Vec<_> = messages.iter().map(|m| (&*m.message_id, m.receive_count)).collect();
-    assert_eq!(counts, [("m", 3), ("n", 1)]);
-    expect![[r#"{"QueueUrl":"http://127.0.0.1/123456789012/in","MessageSystemAttributeNames":["ApproximateReceiveCount"],"MaxNumberOfMessages":10,"VisibilityTimeout":90,"WaitTimeSeconds":1}"#]]
+    let counts: Vec<_> =
+        messages.iter().map(|m| (&*m.message_id, m.receive_count, m.sent)).collect();
+    let sent = Timestamp::from_millis(1_700_000_000_123);
+    assert_eq!(counts, [("m", 3, Some(sent)), ("n", 1, None)]);
+    expect![[r#"{"QueueUrl":"http://127.0.0.1/123456789012/in","MessageSystemAttributeNames":["ApproximateReceiveCount","SentTimestamp"],"MaxNumberOfMessages":10,"VisibilityTimeout":90,"WaitTimeSeconds":1}"#]]
         .assert_eq(fake.asked_once().text());
     assert_eq!(fake.sqs().receive(&queue(), receive).await.unwrap(), []);
 }

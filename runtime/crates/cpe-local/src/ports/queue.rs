@@ -172,5 +172,6 @@ fn message(received: sqs::Received) -> Message {
         receipt_handle: ReceiptHandle(received.delivery.receipt.encode()),
         body: received.content.body,
         receive_count: received.delivery.receive_count,
+        sent: Some(received.delivery.sent),
     }
 }

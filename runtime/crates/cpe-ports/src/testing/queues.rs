@@ -102,6 +102,7 @@ impl MemoryQueues {
                 receipt_handle: ReceiptHandle(held.id.clone()),
                 body: held.body.clone(),
                 receive_count: held.receive_count,
+                sent: None,
             }
         });
         Ok(taken.collect())

@@ -35,7 +35,7 @@ const LISTED: Duration = Duration::from_secs(60);
 /// For so long the registry may take to say what is current.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// What the tag of an execution begins with that tells which message started it.
-const MESSAGE_TAG: &str = "message:";
+pub const MESSAGE_TAG: &str = "message:";
 
 /// One delivery of a `START_JOB`.
 pub(super) struct Start {

@@ -54,6 +54,7 @@ async fn serve_by(
         receipt_handle: ReceiptHandle("m".into()),
         body: body.into(),
         receive_count,
+        sent: None,
     };
     inbox.handle(vec![message]).await;
     Ran { workflows, queues }

@@ -137,6 +137,7 @@ impl<'p> Play<'p> {
             receipt_handle: ReceiptHandle("start".to_owned()),
             body: body.to_string(),
             receive_count: 1,
+            sent: None,
         };
         if !self.stage.input.serve(&self.stage.client, message).await {
             bail!("the job could not be started; the log says why");
