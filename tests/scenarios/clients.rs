@@ -73,7 +73,7 @@ async fn every_command_is_answered() {
         async |_, client| {
             let what = json!({"what": {"do": "beat-forever"}});
             client.start("j", ("Ask", "1"), what).await;
-            client.events_until(|event| event["type"] == "JOB_STARTED").await;
+            client.started("j").await;
             let mut told = ask(client, "get_job_status", "j", json!(null)).await;
             told += &ask(client, "GET_ACTIVITY_LIST", "j", json!({})).await;
             told += &ask(client, "CANCEL_ACTIVITY", "j", json!({"activityId": "Do"})).await;
@@ -91,7 +91,7 @@ async fn every_command_is_answered() {
             let again = client.events_until(|event| event["type"] == "JOB_STATUS").await;
             told += &brief(again.last().unwrap());
             client.start("k", ("Ask", "1"), json!({"what": {}})).await;
-            client.events_until(|event| event["type"] == "JOB_STARTED").await;
+            client.started("k").await;
             told += &ask(client, "cancel_job", "k", json!({})).await;
             told + &events_text(&client.events_of("k").await)
         },

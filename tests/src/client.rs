@@ -1,7 +1,7 @@
 //! A client application: sends commands, receives events.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     fmt::Write,
     sync::{
         Mutex,
@@ -30,7 +30,7 @@ pub struct Client {
     input: QueueUrl,
     output: QueueUrl,
     requests: AtomicUsize,
-    /// What was heard while an answer was waited for.
+    /// What was received and nobody has heard yet.
     kept: Mutex<Vec<Value>>,
 }
 
@@ -62,7 +62,7 @@ impl Client {
         self.send(message.to_string()).await;
         let mut events = self.events_until(|event| event["requestId"] == *request).await;
         let answer = events.pop().unwrap();
-        self.kept.lock().unwrap().extend(events);
+        self.kept.lock().unwrap().splice(..0, events);
         answer
     }
 
@@ -77,22 +77,14 @@ impl Client {
         self.send(message.to_string()).await;
     }
 
-    /// The next events of any job, duplicates left out, until one satisfies `last`.
+    /// The next events of any job, duplicates left out, until one satisfies `last`. What was
+    /// received with it is heard next.
     pub async fn events_until(&self, mut last: impl FnMut(&Value) -> bool) -> Vec<Value> {
-        let mut events = std::mem::take(&mut *self.kept.lock().unwrap());
-        let mut seen: BTreeSet<_> =
-            events.iter().map(|event| event["eventId"].to_string()).collect();
-        if events.iter().any(&mut last) {
-            return events;
-        }
-        let receive =
-            Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
+        let mut waiting = VecDeque::from(std::mem::take(&mut *self.kept.lock().unwrap()));
+        let (mut events, mut seen) = (Vec::new(), BTreeSet::new());
         let all = async {
             loop {
-                for message in self.ports.queues.receive(&self.output, receive).await.unwrap() {
-                    self.ports.queues.delete(&self.output, &message.receipt_handle).await.unwrap();
-                    let event: Value = serde_json::from_str(&message.body).unwrap();
-                    schemas::check(&event);
+                while let Some(event) = waiting.pop_front() {
                     if !seen.insert(event["eventId"].to_string()) {
                         continue;
                     }
@@ -102,11 +94,38 @@ impl Client {
                         return;
                     }
                 }
+                waiting.extend(self.receive().await);
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, all).await.is_ok();
         assert!(in_time, "no such event within {PATIENCE:?}; heard:\n{}", events_text(&events));
+        self.kept.lock().unwrap().extend(waiting);
         events
+    }
+
+    async fn receive(&self) -> Vec<Value> {
+        let receive =
+            Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
+        let mut events = Vec::new();
+        for message in self.ports.queues.receive(&self.output, receive).await.unwrap() {
+            self.ports.queues.delete(&self.output, &message.receipt_handle).await.unwrap();
+            let event = serde_json::from_str(&message.body).unwrap();
+            schemas::check(&event);
+            events.push(event);
+        }
+        events
+    }
+
+    /// Waits until a job has begun, for input poller and decider: they tell of it side by side.
+    pub async fn started(&self, job_id: &str) {
+        let mut missing = BTreeSet::from(["WORKFLOW_SCHEDULED", "JOB_STARTED"]);
+        let both = self.events_until(|event| {
+            if event["jobId"] == job_id {
+                missing.remove(event["type"].as_str().unwrap());
+            }
+            missing.is_empty()
+        });
+        both.await;
     }
 
     /// The events of one job to its end, or to its refusal, in the order of `seq`: queues keep

@@ -37,8 +37,8 @@ impl Dev {
             config.clients.push(dev_client());
         }
         let stop = stop_on_signal()?;
-        let (local, listener, address) = self.endpoint.open(config.data.clone(), None).await?;
         let traces = Traces::from_env(Arc::new(SystemClock)).map_err(Failed::usage)?;
+        let (local, listener, address) = self.endpoint.open(config.data.clone(), None).await?;
         let bare = compose::local_ports(&local);
         let ports = match &traces {
             Some(traces) => Metrics::with_traces(Some(traces.clone())).meter(&bare),
