@@ -7,6 +7,7 @@ mod deaths;
 mod model;
 mod plans;
 mod quotas;
+mod wire;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

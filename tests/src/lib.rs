@@ -9,9 +9,11 @@
 
 mod acting;
 mod client;
+mod execution;
 mod model;
 mod outage;
 mod programs;
+mod proxy;
 mod schemas;
 mod stage;
 mod versions;
@@ -19,11 +21,13 @@ mod world;
 
 pub use self::{
     client::{Client, events_text},
+    execution::Execution,
     model::{Expected, judge},
     outage::Outage,
     programs::{Program, cpe_program, jailer},
+    proxy::Proxy,
     schemas::check as check_schema,
-    stage::{Execution, MIDNIGHT, Role, Stage},
+    stage::{MIDNIGHT, Role, Stage},
     versions::{faulty, of_a_newer_world, of_another_world, version},
     world::{Options, Wire, Worker, World, activity, photo, plan_file},
 };

@@ -13,13 +13,7 @@ use cpe_ports::{
 };
 use cpe_protocol::ClientName;
 use cpe_sandbox::Grants;
-use cpe_swf::{
-    CloseStatus, DomainName, HistoryEvent, TaskList, Timestamp, WorkflowExecution,
-    api::{
-        ExecutionTimeFilter, GetWorkflowExecutionHistoryRequest,
-        ListClosedWorkflowExecutionsRequest, ListOpenWorkflowExecutionsRequest,
-    },
-};
+use cpe_swf::{DomainName, TaskList, Timestamp};
 use cpe_worker::{
     Activities, ActivitiesConfig, Backoff, Ceilings, Client, ClientRegistry, Clients, Decider,
     DeciderConfig, InputConfig, InputPoller, Jitter, JobClaims, Outbox, Payloads, PlanArchive,
@@ -28,7 +22,7 @@ use cpe_worker::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::acting::Acting;
+use crate::{Execution, acting::Acting};
 
 /// The first midnight that a stage sees: of 2025-01-01.
 pub const MIDNIGHT: Timestamp = Timestamp(1_735_689_600_000);
@@ -48,15 +42,6 @@ pub enum Role {
 
 impl Role {
     pub const ALL: [Self; 3] = [Self::Decider, Self::Input, Self::Activities];
-}
-
-/// An execution as SWF has it.
-#[derive(Debug)]
-pub struct Execution {
-    pub of: WorkflowExecution,
-    /// `None` if it is open.
-    pub closed: Option<CloseStatus>,
-    pub events: Vec<HistoryEvent>,
 }
 
 #[derive(Debug)]
@@ -193,76 +178,9 @@ impl Stage {
         self.good_ports().queues.create_queue(name).await.unwrap()
     }
 
-    /// All that SWF knows, children included.
+    /// All that there are, with their histories.
     pub async fn executions(&self) -> Vec<Execution> {
-        let workflows = self.good_ports().workflows;
-        let ever = || ExecutionTimeFilter { oldest_date: Timestamp(0), latest_date: None };
-        let mut infos = Vec::new();
-        let mut token = None;
-        loop {
-            let list = ListOpenWorkflowExecutionsRequest {
-                domain: DOMAIN.into(),
-                start_time_filter: ever(),
-                type_filter: None,
-                tag_filter: None,
-                next_page_token: token,
-                maximum_page_size: None,
-                reverse_order: false,
-                execution_filter: None,
-            };
-            let page = workflows.list_open_workflow_executions(list).await.unwrap();
-            infos.extend(page.execution_infos);
-            token = page.next_page_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        loop {
-            let list = ListClosedWorkflowExecutionsRequest {
-                domain: DOMAIN.into(),
-                start_time_filter: Some(ever()),
-                close_time_filter: None,
-                execution_filter: None,
-                close_status_filter: None,
-                type_filter: None,
-                tag_filter: None,
-                next_page_token: token,
-                maximum_page_size: None,
-                reverse_order: false,
-            };
-            let page = workflows.list_closed_workflow_executions(list).await.unwrap();
-            infos.extend(page.execution_infos);
-            token = page.next_page_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        let mut executions = Vec::new();
-        for info in infos {
-            let events = self.history(&info.execution).await;
-            executions.push(Execution { of: info.execution, closed: info.close_status, events });
-        }
-        executions
-    }
-
-    async fn history(&self, execution: &WorkflowExecution) -> Vec<HistoryEvent> {
-        let workflows = self.good_ports().workflows;
-        let (mut events, mut token) = (Vec::new(), None);
-        loop {
-            let request = GetWorkflowExecutionHistoryRequest {
-                domain: DOMAIN.into(),
-                execution: execution.clone(),
-                next_page_token: token,
-                maximum_page_size: None,
-                reverse_order: false,
-            };
-            let page = workflows.get_workflow_execution_history(request).await.unwrap();
-            events.extend(page.events);
-            token = page.next_page_token;
-            if token.is_none() {
-                return events;
-            }
-        }
+        Execution::all(&*self.good_ports().workflows, &DOMAIN.into()).await
     }
 
     /// What is in places where nothing should be left: messages that wait for pollers, dead

@@ -20,7 +20,7 @@ use cpe_worker::Ports;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{client::Client, outage::Outage};
+use crate::{client::Client, outage::Outage, proxy::Proxy};
 
 /// How pollers and client reach the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,9 @@ pub struct Options {
     pub signers: Option<Vec<PathBuf>>,
     /// Whether guests are jailed.
     pub jail: bool,
+    /// What goes wrong between the pollers and the endpoint, whatever wire the others use: a
+    /// seed, and how often each fault meets a thousand requests.
+    pub faults: Option<(u64, u64)>,
 }
 
 impl Options {
@@ -79,6 +82,7 @@ impl Options {
             roles: Roles::ALL,
             signers: None,
             jail: false,
+            faults: None,
         }
     }
 
@@ -125,6 +129,10 @@ pub struct World {
     pub url: String,
     /// The store as the pollers see it.
     pub outage: Outage,
+    /// Before the endpoint, for the pollers, if something goes wrong there.
+    pub proxy: Option<Proxy>,
+    /// What the pollers use.
+    behind: Ports,
     plans: Vec<Arc<Plan>>,
     local: Local,
     stop_server: CancellationToken,
@@ -153,11 +161,7 @@ impl World {
         });
         let ports = match options.wire {
             Wire::Direct => compose::local_ports(&local),
-            Wire::Sdk => {
-                let endpoint_url = Some(url.clone());
-                let config = AwsConfig { endpoint_url, ..AwsConfig::default() };
-                compose::aws_ports(cpe_aws::connect(config).await.unwrap())
-            }
+            Wire::Sdk => sdk(&url).await,
         };
 
         let config = config(&options, data.path().join("state"));
@@ -169,14 +173,33 @@ impl World {
             .map(|text| Arc::new(Plan::parse("test.yaml", text).unwrap_or_else(|e| panic!("{e}"))))
             .collect();
         let outage = Outage::default();
-        let behind = (&ports, &outage);
-        let pollers = start_pollers(&config, behind, plans.clone(), options.roles).await;
-        Self { ports, config, url, outage, plans, local, stop_server, pollers, server, _data: data }
+        let (mut behind, mut proxy) = (ports.clone(), None);
+        if let Some((seed, rate)) = options.faults {
+            let faulty = Proxy::start(&url, seed, rate).await;
+            behind = sdk(faulty.url()).await;
+            proxy = Some(faulty);
+        }
+        let seen = (&behind, &outage);
+        let pollers = start_pollers(&config, seen, plans.clone(), options.roles).await;
+        Self {
+            ports,
+            config,
+            url,
+            outage,
+            proxy,
+            behind,
+            plans,
+            local,
+            stop_server,
+            pollers,
+            server,
+            _data: data,
+        }
     }
 
     /// More pollers, beside those that there are.
     pub async fn start_worker(&self, roles: Roles) -> Worker {
-        let behind = (&self.ports, &self.outage);
+        let behind = (&self.behind, &self.outage);
         start_pollers(&self.config, behind, self.plans.clone(), roles).await
     }
 
@@ -250,6 +273,11 @@ impl World {
         self.server.await.unwrap();
         self.local.close().await;
     }
+}
+
+async fn sdk(url: &str) -> Ports {
+    let config = AwsConfig { endpoint_url: Some(url.to_owned()), ..AwsConfig::default() };
+    compose::aws_ports(cpe_aws::connect(config).await.unwrap())
 }
 
 async fn start_pollers(

@@ -104,9 +104,12 @@ pub(crate) fn workflows(sdk: &SdkConfig, endpoint: Option<&Endpoint>) -> Swf {
         .timeout_config(within(SWF_POLL))
         // The poller's own loop tries again, after a look at whether it should.
         .retry_config(RetryConfig::disabled());
+    let calls = config.timeout_config(within(CALL));
+    let once = calls.clone().retry_config(RetryConfig::disabled());
     Swf {
-        calls: aws_sdk_swf::Client::from_conf(config.timeout_config(within(CALL)).build()),
+        calls: aws_sdk_swf::Client::from_conf(calls.build()),
         polls: aws_sdk_swf::Client::from_conf(polls.build()),
+        once: aws_sdk_swf::Client::from_conf(once.build()),
         place: place("SWF", sdk, endpoint),
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Swf {
     pub(crate) calls: Client,
     /// Waits longer, and asks once.
     pub(crate) polls: Client,
+    /// Asks once: for what must not be done twice.
+    pub(crate) once: Client,
     pub(crate) place: Place,
 }
 
@@ -106,7 +108,9 @@ impl WorkflowService for Swf {
         &self,
         request: StartWorkflowExecutionRequest,
     ) -> Result<Run, Error> {
-        exchange!(self.calls.start_workflow_execution(&request))?.read()
+        // SWF has no token by which it would know a second attempt. Where the first one's answer was
+        // lost and its execution has ended meanwhile, another would begin.
+        exchange!(self.once.start_workflow_execution(&request))?.read()
     }
 
     async fn signal_workflow_execution(

@@ -188,3 +188,6 @@ pub(super) async fn signal(
     let sent = ports.workflows.signal_workflow_execution(request).await;
     sent.with_context(|| format!("the job {id} cannot be signaled"))
 }
+
+#[cfg(test)]
+mod tests;

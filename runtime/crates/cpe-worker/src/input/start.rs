@@ -11,7 +11,7 @@ use cpe_protocol::{
 };
 use cpe_swf::{
     ChildPolicy, RunId, WorkflowExecution, WorkflowId, WorkflowType,
-    api::{StartWorkflowExecutionRequest, WorkflowExecutionInfo},
+    api::{Run, StartWorkflowExecutionRequest, WorkflowExecutionInfo},
 };
 use tracing::{info, warn};
 
@@ -34,6 +34,9 @@ const REFUSALS: u32 = 5;
 const LISTED: Duration = Duration::from_secs(60);
 /// For so long the registry may take to say what is current.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long SWF is left alone when it has too much to do, time after time.
+const THROTTLED: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_800)];
 /// What the tag of an execution begins with that tells which message started it.
 pub const MESSAGE_TAG: &str = "message:";
 
@@ -134,7 +137,7 @@ impl Inbox {
             let shortened = self.worker.payloads.shorten(&workflow_id, input).await;
             request.input = Some(shortened.map_err(PayloadError::into_error)?);
         }
-        match self.worker.ports.workflows.start_workflow_execution(request).await {
+        match self.start_execution(request).await {
             Ok(run) => {
                 let run = run.run_id.ok_or_else(|| {
                     Error::new(ErrorKind::Broken, "an execution without a run id")
@@ -150,6 +153,21 @@ impl Inbox {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks again only where SWF has surely done nothing. What else may pass is found out first,
+    /// when the message comes again: the execution may be there, and may even have ended.
+    async fn start_execution(&self, request: StartWorkflowExecutionRequest) -> Result<Run, Error> {
+        let workflows = &self.worker.ports.workflows;
+        for pause in THROTTLED {
+            match workflows.start_workflow_execution(request.clone()).await {
+                Err(error) if error.kind() == ErrorKind::Throttled => {
+                    tokio::time::sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
+        workflows.start_workflow_execution(request).await
     }
 
     /// The versions that the execution begins with. A store that is out of reach does not keep it
