@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn the_jail_is_off_on_or_as_good_as_it_can_be() {
+    fn the_jail_is_on_or_off_or_as_good_as_it_can_be() {
         let mode = |yaml: &str, variable: Option<&str>| {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("cpe.yaml");
@@ -467,7 +467,7 @@ mod tests {
                 Config::load(Some(&path), |name| variable.clone().filter(|_| name == "CPE_JAIL"));
             loaded.map(|config| config.jail).map_err(|error| error.to_string())
         };
-        assert_eq!(mode("", None), Ok(JailMode::Off));
+        assert_eq!(mode("", None), Ok(JailMode::Auto));
         assert_eq!(mode("jail: on\n", None), Ok(JailMode::On));
         assert_eq!(mode("jail: off\n", Some("best-effort")), Ok(JailMode::BestEffort));
         let error = mode("jail: perhaps\n", None).unwrap_err();

@@ -1,11 +1,19 @@
 //! Guests in jailed processes: whole jobs, what a jailed process cannot do, and what a lost one
 //! costs.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use cpe::config::Quotas;
-use cpe_sandbox::{JailConfig, Support, try_jail};
-use cpe_tests::{Options, Program, Wire, World, events_text, jailer, photo, plan_file};
+use cpe_ports::{SystemClock, testing::MemoryBlobs};
+use cpe_sandbox::{
+    Beats, Directive, Grants, Invocation, JailConfig, Limits, Metering, Sandbox, SandboxConfig,
+    Support, TaskContext, try_jail,
+};
+use cpe_tests::{Options, Program, Wire, World, activity, events_text, jailer, photo, plan_file};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -151,5 +159,70 @@ async fn a_killed_child_costs_its_own_runs_a_try_and_nobody_else_anything() {
     assert!(!text.contains("FAILED"), "{text}");
     assert!(!there_are(2).await.contains(&of_tester[0]), "the next run got a new child");
     world.stop().await;
+    there_are(0).await;
+}
+
+/// Counts what runs took.
+#[derive(Debug, Default)]
+struct Took(Mutex<(Duration, usize)>);
+
+impl Beats for Took {
+    fn beat(&self, _: &str) -> Directive {
+        Directive::Proceed
+    }
+
+    fn took(&self, metering: &Metering) {
+        let mut took = self.0.lock().unwrap();
+        took.0 += metering.cpu;
+        took.1 += 1;
+    }
+}
+
+fn invocation(beats: &Arc<Took>) -> Invocation {
+    let text = "x".to_owned();
+    Invocation {
+        context: TaskContext {
+            workflow_id: text.clone(),
+            run_id: text.clone(),
+            activity_id: text.clone(),
+            activity_name: text.clone(),
+            activity_version: text.clone(),
+            attempt: 1,
+            client: text.clone(),
+            job_id: text,
+        },
+        limits: Limits::default(),
+        grants: Grants::default(),
+        blobs: Arc::new(MemoryBlobs::default()),
+        beats: Arc::<Took>::clone(beats),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_child_goes_and_what_a_stopped_guest_used_is_counted() {
+    let jail = Some(JailConfig { idle: Duration::from_millis(300), ..jailer() });
+    let sandbox = Sandbox::new(SandboxConfig { jail, ..SandboxConfig::default() }).unwrap();
+    let bytes = std::fs::read(activity("misbehave")).unwrap();
+    let module = sandbox.load("misbehave", bytes.into()).await.unwrap();
+    let took = Arc::new(Took::default());
+    let run = |input: &str| sandbox.run(&module, invocation(&took), input.to_owned());
+    let echo = r#"{"do": "echo", "value": 7}"#;
+    let echoed = async || run(echo).await.unwrap().outcome.unwrap();
+    assert_eq!(echoed().await, "7");
+    there_are(0).await;
+    assert_eq!(echoed().await, "7", "another child");
+
+    let before = took.0.lock().unwrap().0;
+    let stopped = timeout(Duration::from_millis(400), run(r#"{"do": "spin"}"#)).await;
+    assert!(stopped.is_err(), "{stopped:?}");
+    let told = async {
+        while took.0.lock().unwrap().1 < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, told).await.expect("the child tells");
+    let used = took.0.lock().unwrap().0 - before;
+    assert!(used > Duration::from_millis(50), "{used:?}");
     there_are(0).await;
 }

@@ -39,8 +39,10 @@ fn leaks(report: &JailReport) -> String {
 
 /// The jail that guests are to run in, after it was tried.
 pub(super) async fn jail(config: &Config) -> anyhow::Result<Option<JailConfig>> {
-    if config.jail == JailMode::Off {
-        return Ok(None);
+    match config.jail {
+        JailMode::Off => return Ok(None),
+        JailMode::Auto => return Ok(jail_that_holds(config).await),
+        JailMode::On | JailMode::BestEffort => {}
     }
     let jailer = config.jailer.clone().context("only the program itself can run jailed guests")?;
     let best_effort = config.jail == JailMode::BestEffort;
@@ -62,4 +64,19 @@ pub(super) async fn jail(config: &Config) -> anyhow::Result<Option<JailConfig>> 
         Some(TriedJail::Holds(_)) | None => {}
     }
     Ok(Some(JailConfig { best_effort, ..jailer }))
+}
+
+/// The whole jail, if there is one here.
+async fn jail_that_holds(config: &Config) -> Option<JailConfig> {
+    let problem = match tried_jail(config).await? {
+        TriedJail::Holds(_) => return config.jailer.clone(),
+        TriedJail::Leaks(leaks) => format!("a jailed process could {leaks}"),
+        TriedJail::None(problem) => problem,
+    };
+    warn!(
+        problem,
+        "No jail holds on this machine: guests of all clients run in this process. `jail: off` \
+         says that this is meant, `jail: on` does not start then"
+    );
+    None
 }

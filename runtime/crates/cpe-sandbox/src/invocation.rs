@@ -80,7 +80,8 @@ pub trait Beats: Send + Sync + fmt::Debug + 'static {
     /// without a limit. `progress` is a JSON document of at most 2,048 characters.
     fn beat(&self, progress: &str) -> Directive;
 
-    /// Called once, when the run is over, however it ended: also when it was dropped.
+    /// Called once, when the run is over, however it ended: also when it was dropped. If it was
+    /// jailed then, a second time with what it had used of a CPU, as soon as its process tells.
     fn took(&self, metering: &Metering) {
         let _ = metering;
     }

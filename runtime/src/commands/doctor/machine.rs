@@ -61,6 +61,10 @@ fn judge_jail(mode: JailMode, tried: TriedJail, report: &mut Report) {
         (false, JailMode::On) => report
             .fail("jail", format!("{told}; run it on another machine, or set `jail: best-effort`")),
         (false, JailMode::BestEffort) => report.warn("jail", told),
+        (false, JailMode::Auto) => report.warn(
+            "jail",
+            format!("{told}; guests run without one, as `jail` in cpe.yaml does not ask for it"),
+        ),
     }
 }
 
@@ -152,7 +156,7 @@ mod tests {
         let report_of =
             |landlock| JailReport { features: JailFeatures { landlock }, attempts: Vec::new() };
         let mut report = Report::default();
-        for mode in [JailMode::Off, JailMode::On, JailMode::BestEffort] {
+        for mode in [JailMode::Off, JailMode::On, JailMode::BestEffort, JailMode::Auto] {
             let part = report_of(Support::Part);
             judge_jail(mode, TriedJail::Holds(part), &mut report);
             judge_jail(mode, TriedJail::Leaks("run a program (it could)".to_owned()), &mut report);
@@ -168,6 +172,9 @@ mod tests {
             ok    jail: holds: landlock as far as this kernel has it, a filter of system calls, 0 attempts
             warn  jail: a jailed process could run a program (it could)
             warn  jail: no landlock
+            ok    jail: holds: landlock as far as this kernel has it, a filter of system calls, 0 attempts
+            warn  jail: a jailed process could run a program (it could); guests run without one, as `jail` in cpe.yaml does not ask for it
+            warn  jail: no landlock; guests run without one, as `jail` in cpe.yaml does not ask for it
         "#]].assert_eq(&report.to_string());
     }
 

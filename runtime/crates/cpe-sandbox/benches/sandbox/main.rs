@@ -9,6 +9,9 @@ mod jail;
 mod noop;
 mod product;
 mod report;
+#[path = "../../src/test_guests.rs"]
+#[allow(dead_code, reason = "the tests use all of it")]
+mod test_guests;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -40,6 +43,11 @@ fn component(name: &str) -> Vec<u8> {
     })
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(THREADS as usize).enable_all().build().unwrap()
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     // What the bench of the jail starts: this very program.
@@ -48,14 +56,16 @@ fn main() -> ExitCode {
     {
         return cpe_sandbox::jailed_guests(order);
     }
+    if let [_, parked, size] = arguments.as_slice()
+        && parked == guests::PARKED
+    {
+        let size = size.parse().unwrap();
+        println!("{}", runtime().block_on(guests::parked(size)));
+        return ExitCode::SUCCESS;
+    }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let (quick, json) = (has("--quick"), has("json"));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS as usize)
-        .enable_all()
-        .build()
-        .unwrap();
-    let report = runtime
+    let report = runtime()
         .block_on(async move { tokio::spawn(async move { measure(quick).await }).await.unwrap() });
     if quick {
         println!("(quick: shows that everything runs; the figures mean nothing)");

@@ -225,7 +225,7 @@ impl Inside {
         };
         beats.tell_latest().await;
         match called {
-            None => self.ended(run, End::Stopped, &[]).await,
+            None => self.ended_with(run, End::Stopped, used, &[]).await,
             Some(Err(error)) => self.ended_with(run, told(error), used, &[]).await,
             Some(Ok(Err(Failure { reason, details, retryable }))) => {
                 let end = End::Failure { reason, details, retryable };

@@ -15,7 +15,7 @@ use super::{
     wire::{Answer, Down, End, Limit, ObjectAsk, PIECE, Start, Used},
 };
 use crate::{
-    Failure, Invocation, Limits, Metering, SandboxError,
+    Beats, Failure, Invocation, Limits, Metering, SandboxError,
     egress::{Connector, Policy},
     engine::WASM_STACK,
     error::cut,
@@ -63,7 +63,8 @@ impl Jail {
         let policy = Arc::new(Policy::new(&grants, secrets.clone(), log.clone()));
         let environment = secrets.environment_with(&grants.env);
         let staging = Staging::new(Arc::clone(&blobs), Arc::clone(uploads));
-        let mut access = ObjectAccess::new(grants, blobs, staging);
+        let access = ObjectAccess::new(grants, blobs, staging);
+        let mut read = Read { access: Some(access), policy: Arc::clone(&policy), metering };
         let (calls, mut objects) = mpsc::channel(1);
         let (sender, ended) = oneshot::channel();
         let cancel = Arc::new(Notify::new());
@@ -83,7 +84,8 @@ impl Jail {
         };
         let run = child.0.sit_down(seat)?;
         let replies = Replies { child: Arc::clone(&child.0), run };
-        let mut present = Present { child, run, ended: Some(ended), slot: Some(slot) };
+        let own = Arc::clone(&beats);
+        let mut present = Present { child, run, ended: Some(ended), slot: Some(slot), beats: own };
         let deadline = (clock.now() + limits.wall).as_millis();
         let start = Start {
             run,
@@ -102,10 +104,13 @@ impl Jail {
             let _ = replies.child.send(&Down::Cancel { run }, b"").await;
             std::future::pending::<()>().await;
         };
+        let Some(access) = &mut read.access else {
+            return Err(SandboxError::Internal("it has no objects".to_owned()));
+        };
         let report = tokio::select! {
             biased;
             report = present.end() => report,
-            () = serve(&mut objects, &mut access, &replies) => None,
+            () = serve(&mut objects, access, &replies) => None,
             () = canceling => None,
             () = tokio::time::sleep(limits.wall.saturating_add(LATE)) => {
                 replies.child.condemn("it did not keep to the time limit of a guest");
@@ -113,12 +118,39 @@ impl Jail {
             }
         };
         let called = match report {
-            Some(report) => understood(report, &limits, metering),
+            Some(report) => understood(report, &limits, read.metering),
             None => Err(present.lost().await),
         };
-        (metering.http_sent, metering.http_received) = policy.bytes();
         log.finish();
-        Ok(Ran { called, staging: access.staging })
+        read.read_meters();
+        match read.access.take() {
+            Some(access) => Ok(Ran { called, staging: access.staging }),
+            None => Err(SandboxError::Internal("it has no objects".to_owned())),
+        }
+    }
+}
+
+/// What a run moved, which is read also where the run is dropped.
+struct Read<'a> {
+    access: Option<ObjectAccess>,
+    policy: Arc<Policy>,
+    metering: &'a mut Metering,
+}
+
+impl Read<'_> {
+    fn read_meters(&mut self) {
+        let Self { access, policy, metering } = self;
+        if let Some(ObjectAccess { staging, .. }) = access {
+            metering.bytes_read = staging.bytes_read;
+            metering.bytes_written = staging.bytes_written;
+        }
+        (metering.http_sent, metering.http_received) = policy.bytes();
+    }
+}
+
+impl Drop for Read<'_> {
+    fn drop(&mut self) {
+        self.read_meters();
     }
 }
 
@@ -128,6 +160,8 @@ struct Present {
     run: u32,
     ended: Option<oneshot::Receiver<Report>>,
     slot: Option<OwnedSemaphorePermit>,
+    /// Hears what a run took that was stopped, once the child has told.
+    beats: Arc<dyn Beats>,
 }
 
 impl Present {
@@ -164,11 +198,14 @@ impl Drop for Present {
         let (child, slot, run) = (Arc::clone(&self.child.0), self.slot.take(), self.run);
         child.give_up(run);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let reserved = child.reserve();
+        let (reserved, beats) = (child.reserve(), Arc::clone(&self.beats));
         runtime.spawn(async move {
             let stopped = async {
                 let _ = child.send(&Down::Stop { run }, b"").await;
-                let _ = ended.await;
+                if let Ok(Report { used, .. }) = ended.await {
+                    // The rest was told when the run was dropped.
+                    beats.took(&Metering { cpu: used.cpu, ..Metering::default() });
+                }
             };
             if timeout(STOPPING, stopped).await.is_err() {
                 child.condemn("it did not stop a guest");
