@@ -5,13 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may panic")]
 #![allow(clippy::indexing_slicing, reason = "the percentiles index what was just filled")]
 
-#[path = "../../tests/src/versions.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the scenario tests use all of it")]
-mod versions;
-
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,7 +22,9 @@ use cpe_local::{Local, LocalConfig, Storage};
 use cpe_modules::{Author, Modules, ModulesConfig, Push, Wanted};
 use cpe_plan::{ModuleRef, Plan};
 use cpe_ports::{Clock, OutgoingMessage, QueueUrl, Receive, SystemClock};
-use cpe_sandbox::{Digest, Sandbox, SandboxConfig};
+use cpe_sandbox::{
+    ChildCompiler, CompileLimits, Compiler, Digest, Sandbox, SandboxConfig, compile_module,
+};
 use cpe_worker::Ports;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -38,22 +37,31 @@ const PUSHES: u32 = 8;
 const SPAN: Duration = Duration::from_secs(60);
 const SWAP_EVERY: Duration = Duration::from_secs(10);
 const LOADED: u32 = 50;
-const PLAN: &str = "name: One\nversion: 1\nactivities:\n- {name: Version, version: v1, \
-                    module: version@1, upgrade: latest}\nsteps:\n\
-                    - {name: Only, activity: Version, input: '1'}\n";
+/// What an activity does: some ten milliseconds of computing.
+const PLAN: &str = "name: One\nversion: 1\nactivities:\n- {name: Work, version: v1, \
+                    module: workload@1, upgrade: latest}\nsteps:\n- {name: Only, activity: Work, \
+                    input: '{\"do\": \"compute\", \"rounds\": {{ __input__.rounds }}}'}\n";
+/// By which this program is told to compile, in a process of its own as `cpe` does.
+const COMPILE: &str = "compile-module";
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
+    if let [_, compile, order] = arguments.as_slice()
+        && compile == COMPILE
+    {
+        return compile_module(order);
+    }
     let json = arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let figures = runtime.block_on(run());
     if json {
         println!("{}", serde_json::to_string_pretty(&figures).unwrap());
-        return;
+        return ExitCode::SUCCESS;
     }
     for (name, figure) in figures {
         println!("{name:56} {figure:10.3}");
     }
+    ExitCode::SUCCESS
 }
 
 async fn run() -> BTreeMap<&'static str, f64> {
@@ -66,13 +74,14 @@ async fn run() -> BTreeMap<&'static str, f64> {
         ("seconds from push to first run, by polling (worst)", false),
         ("seconds from push to first run, notified (worst; target 1)", true),
     ] {
-        let bench = Bench::start().await;
+        let mut bench = Bench::start().await;
         let mut worst: f64 = 0.0;
         for n in 2..2 + PUSHES {
             worst = worst.max(bench.swap(n, notified).await);
         }
         figures.insert(name, worst);
         if notified {
+            bench.calibrate().await;
             let quiet = bench.durations(None).await;
             let busy = bench.durations(Some(100)).await;
             figures.insert("activity, quiet minute: p50 ms", percentile(&quiet, 50));
@@ -89,7 +98,7 @@ async fn run() -> BTreeMap<&'static str, f64> {
 
 /// One activity task.
 struct Ran {
-    version: u64,
+    module: String,
     /// Seconds since 1970.
     started: f64,
     millis: f64,
@@ -101,6 +110,9 @@ struct Bench {
     sandbox: Sandbox,
     input: QueueUrl,
     output: QueueUrl,
+    component: Vec<u8>,
+    /// Of computing, in each activity.
+    rounds: u64,
     local: Local,
     stop: CancellationToken,
     pollers: tokio::task::JoinHandle<()>,
@@ -127,6 +139,7 @@ impl Bench {
                 ..ModulesSection::default()
             },
             clients: vec![Client::named("bench", INPUT, OUTPUT)],
+            compiler: compiler(),
             ..Config::default()
         };
         compose::prepare(&config, &ports).await.unwrap();
@@ -139,8 +152,19 @@ impl Bench {
         let pollers = tokio::spawn(fleet.run(stop.clone()));
         let input = ports.queues.queue_url(INPUT).await.unwrap();
         let output = ports.queues.queue_url(OUTPUT).await.unwrap();
-        let bench =
-            Self { ports, config, sandbox, input, output, local, stop, pollers, _folder: folder };
+        let bench = Self {
+            ports,
+            config,
+            sandbox,
+            input,
+            output,
+            component: component("workload"),
+            rounds: 1_000,
+            local,
+            stop,
+            pollers,
+            _folder: folder,
+        };
         bench.push(1, true, true).await;
         bench.job("first").await;
         bench
@@ -149,36 +173,45 @@ impl Bench {
     /// Pushes, and tells as S3 would. `cached`: from this machine, as `cpe module push` does, so
     /// that the compiled component is in the cache that the worker shares; otherwise as if from
     /// another one, and the worker compiles it.
-    async fn push(&self, n: u32, notified: bool, cached: bool) {
+    async fn push(&self, n: u32, notified: bool, cached: bool) -> Digest {
         let registry = compose::registry(&self.config, &self.ports);
-        let (bytes, author) = (versions::version(n), Author::new("bench", None));
+        let (bytes, author) = (with_section(&self.component, n), Author::new("bench", None));
+        let digest = Digest::of(&bytes);
         if cached {
-            let push = Push { name: "version", channel: "1", bytes, author };
+            let push = Push { name: "workload", channel: "1", bytes, author };
             registry.push(&self.sandbox, push).await.unwrap();
         } else {
-            let digest = Digest::of(&bytes);
-            let seen = registry.see("version", "1").await.unwrap();
+            let seen = registry.see("workload", "1").await.unwrap();
             registry.upload(&digest, bytes.clone(), &|_| ()).await.unwrap();
-            let version = registry.version(digest, &bytes, &author).unwrap();
+            let version = registry.version(digest.clone(), &bytes, &author).unwrap();
             registry.advance(&seen, version, &author).await.unwrap();
         }
         if notified {
-            let news = json!({"Records": [{"s3": {"object": {"key": "channels/version/1.json"}}}]});
+            let key = "channels/workload/1.json";
+            let news = json!({"Records": [{"s3": {"object": {"key": key}}}]});
             let queue = self.ports.queues.queue_url(NEWS).await.unwrap();
             let message = OutgoingMessage::new(news.to_string());
             self.ports.queues.send(&queue, message).await.unwrap();
         }
+        digest
+    }
+
+    /// From here on, an activity takes some ten milliseconds.
+    async fn calibrate(&mut self) {
+        self.rounds = 20_000_000;
+        let millis = self.job("calibrate").await.millis;
+        self.rounds = (self.rounds as f64 * 10.0 / millis.max(1.0)) as u64;
     }
 
     /// Seconds from a push to the start of the first activity task on what was pushed: by polling
     /// with the compiler's time, notified without.
     async fn swap(&self, n: u32, notified: bool) -> f64 {
-        self.push(n, notified, notified).await;
+        let digest = self.push(n, notified, notified).await;
         let pushed = SystemClock.now().as_seconds();
         let mut job = 0;
         loop {
             let ran = self.job(&format!("swap-{n}-{job}")).await;
-            if ran.version == u64::from(n) {
+            if ran.module == digest.to_string() {
                 return ran.started - pushed;
             }
             job += 1;
@@ -189,11 +222,12 @@ impl Bench {
     async fn job(&self, job_id: &str) -> Ran {
         let message = json!({
             "time": SystemClock.now(), "type": "START_JOB", "jobId": job_id,
-            "data": {"workflow": {"name": "One", "version": "1"}},
+            "data": {"workflow": {"name": "One", "version": "1"}, "rounds": self.rounds},
         });
         let message = OutgoingMessage::new(message.to_string());
         self.ports.queues.send(&self.input, message).await.unwrap();
-        let (mut version, mut started, mut ended, mut done) = (0, None, None, false);
+        let (mut module, mut started) = (String::new(), None);
+        let (mut ended, mut done) = (None, false);
         let receive =
             Receive { max_messages: 10, wait: Duration::from_secs(5), visibility_timeout: None };
         while !(done && started.is_some() && ended.is_some()) {
@@ -208,8 +242,8 @@ impl Bench {
                     "ACTIVITY_STARTED" => started = time,
                     "ACTIVITY_COMPLETED" => {
                         ended = time;
-                        let found = event.pointer("/data/activity/result/version");
-                        version = found.and_then(Value::as_u64).unwrap();
+                        let found = event.pointer("/data/activity/metering/module");
+                        module = found.and_then(Value::as_str).unwrap().to_owned();
                     }
                     "JOB_COMPLETED" => done = true,
                     "JOB_FAILED" => panic!("{event}"),
@@ -218,7 +252,7 @@ impl Bench {
             }
         }
         let (started, ended) = (started.unwrap(), ended.unwrap());
-        Ran { version, started, millis: (ended - started) * 1e3 }
+        Ran { module, started, millis: (ended - started) * 1e3 }
     }
 
     /// Milliseconds of activity tasks, one after the other for a minute; beside swaps to versions
@@ -265,11 +299,14 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
 /// MiB that the process has with one version of a module loaded, and with fifty that are idle.
 async fn memory() -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
-    let local = Local::open(LocalConfig::default()).await.unwrap();
+    // On disk: what is pushed is not to be counted.
+    let data = Storage::Disk(folder.path().join("state"));
+    let local = Local::open(LocalConfig { data, ..LocalConfig::default() }).await.unwrap();
     let ports = compose::local_ports(&local);
     ports.blobs.create_bucket("modules").await.unwrap();
-    let cache_dir = Some(folder.path().to_owned());
-    let sandbox = Sandbox::new(SandboxConfig { cache_dir, ..SandboxConfig::default() }).unwrap();
+    let (cache_dir, compiler) = (Some(folder.path().to_owned()), compiler());
+    let sandbox = SandboxConfig { cache_dir, compiler, ..SandboxConfig::default() };
+    let sandbox = Sandbox::new(sandbox).unwrap();
     let registry = compose::registry(
         &Config {
             modules: ModulesSection { bucket: "modules".to_owned(), ..ModulesSection::default() },
@@ -278,13 +315,13 @@ async fn memory() -> (f64, f64) {
         &ports,
     );
     let config = ModulesConfig { idle_after: Duration::ZERO, ..ModulesConfig::default() };
-    let modules = Modules::new(registry.clone(), sandbox.clone(), ports.blobs, ports.clock, config);
+    let new = || {
+        let (registry, sandbox) = (registry.clone(), sandbox.clone());
+        Modules::new(registry, sandbox, ports.blobs.clone(), ports.clock.clone(), config.clone())
+    };
     let reference: ModuleRef = "word-count@1".parse().unwrap();
-    let program = std::env::current_exe().unwrap();
-    let file: PathBuf = program.ancestors().nth(3).unwrap().join("activities/word-count.wasm");
-    let component = std::fs::read(file).expect("`cargo xtask guests` builds the guests");
-    let mut one = 0.0;
-    for n in 0..LOADED {
+    let component = component("word-count");
+    let load = async |modules: &Modules, n: u32| {
         let bytes = with_section(&component, n);
         let author = Author::new("bench", None);
         let push = Push { name: "word-count", channel: "1", bytes, author };
@@ -292,13 +329,40 @@ async fn memory() -> (f64, f64) {
         modules.refresh(&reference).await;
         modules.get(Wanted::current(&reference)).await.unwrap();
         modules.let_go();
-        if n == 0 {
-            one = resident();
-        }
+    };
+    // What is loaded and let go as a whole leaves the allocator as large as it has to be to load:
+    // that is no version's.
+    let before = new();
+    for n in 0..LOADED {
+        load(&before, LOADED + n).await;
+    }
+    drop(before);
+    let modules = new();
+    load(&modules, 0).await;
+    let one = resident();
+    for n in 1..LOADED {
+        load(&modules, n).await;
     }
     let many = resident();
     local.close().await;
     (one, many)
+}
+
+/// As `cpe` has it: in a process of its own.
+fn compiler() -> Compiler {
+    Compiler::Child(ChildCompiler {
+        program: "/proc/self/exe".into(),
+        arguments: vec![COMPILE.into()],
+        limits: CompileLimits::default(),
+    })
+}
+
+/// Among what `cargo xtask guests` builds, three folders above this program.
+fn component(name: &str) -> Vec<u8> {
+    let program = std::env::current_exe().unwrap();
+    let folder: PathBuf = program.ancestors().nth(3).unwrap().join("activities");
+    let file = folder.join(name).with_extension("wasm");
+    std::fs::read(file).expect("`cargo xtask guests` builds the guests")
 }
 
 /// The same component with other bytes: a custom section at its end.
