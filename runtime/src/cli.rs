@@ -84,8 +84,24 @@ enum Command {
     Activity(commands::activity::ActivityCommand),
 }
 
+/// As a shell tells of a program that SIGPIPE ended.
+const NOBODY_READS: i32 = 128 + 13;
+
+/// Whoever reads what is printed may go away, such as `head`: that is no bug of this program.
+fn end_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(NOBODY_READS);
+        }
+        usual(panic);
+    }));
+}
+
 /// Runs the program. Exit status: 0 done, 1 failed, 2 bad usage.
 pub fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = Cli::parse();
     match &cli.command {
         Command::CompileModule { order } => return cpe_sandbox::compile_module(order),

@@ -1,9 +1,9 @@
 //! The program called wrongly, or where something is missing: one clear message, exit 1 or 2,
 //! nothing half-started.
 
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
-use cpe_tests::Program;
+use cpe_tests::{Program, cpe_program};
 use expect_test::{Expect, expect};
 
 async fn check(folder: &Path, arguments: &[&str], env: &[(&str, &str)], expect: Expect) {
@@ -152,4 +152,19 @@ async fn a_protocol_of_traces_that_is_not_spoken() {
     "#]],
     )
     .await;
+}
+
+#[tokio::test]
+async fn nobody_who_reads_what_is_printed() {
+    let mut command = tokio::process::Command::new(cpe_program());
+    let mut child = command
+        .args(["plan", "schema"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(141));
 }

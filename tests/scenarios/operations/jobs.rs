@@ -111,6 +111,9 @@ async fn a_job_is_run_again_from_a_step_on() {
     place.bad(1, &again).await;
     let (steps, shown) = place.shown("two").await;
     assert!(steps.len() == 1 && steps[0].contains("tests.broken"), "{shown}");
+    let printed = place.good(&["job", "show", "two"]).await;
+    let taken = printed.lines().find(|line| line.starts_with("taken from run "));
+    assert!(taken.is_some_and(|line| line.ends_with(": First")), "{printed}");
 
     // By a plan in which the step is mended.
     let mended = CHAIN.replace(

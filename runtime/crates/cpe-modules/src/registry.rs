@@ -75,6 +75,19 @@ impl Seen {
     fn full_name(&self) -> String {
         format!("{}@{}", self.name, self.channel)
     }
+
+    /// What is there to try another version beside.
+    ///
+    /// # Errors
+    ///
+    /// [`ModuleError::NotFound`] if nothing was pushed yet.
+    pub fn expect_version(&self) -> Result<&Channel, ModuleError> {
+        self.document.as_ref().ok_or_else(|| {
+            let full_name = self.full_name();
+            let what = format!("version of {full_name} to try another one beside: push it first");
+            ModuleError::NotFound { what }
+        })
+    }
 }
 
 impl fmt::Debug for Registry {

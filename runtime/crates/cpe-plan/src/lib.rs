@@ -40,7 +40,7 @@ pub use self::{
     schema::Schema,
     state::{
         CANCEL_ACTIVITY_SIGNAL, RERUN_TAG, Rerun, RerunError, RunState, StepFailure, StepStatus,
-        cancel_activity_input,
+        cancel_activity_input, taken_steps,
     },
     types::{ModuleType, ModuleTypes, Need, TypeReport},
     warnings::PlanWarning,

@@ -40,7 +40,7 @@ pub(crate) use self::{
 };
 pub use self::{
     cancel::{CANCEL_ACTIVITY_SIGNAL, cancel_activity_input},
-    rerun::{RERUN_TAG, Rerun, RerunError},
+    rerun::{RERUN_TAG, Rerun, RerunError, taken_steps},
     told::StepStatus,
 };
 use self::{signals::Signals, timers::Timers};

@@ -119,7 +119,9 @@ impl Jail {
 impl Drop for Jail {
     fn drop(&mut self) {
         for child in self.children().values() {
-            child.condemn("the sandbox is at its end");
+            if !child.retire() {
+                child.condemn("the sandbox is at its end");
+            }
         }
     }
 }

@@ -60,6 +60,10 @@ impl Push {
         let author = author(self.message.as_deref());
         let version = registry.version(digest.clone(), &bytes, &author)?;
         let candidate = self.trial.candidate(&version)?;
+        if candidate.is_some() {
+            // Known before anything is uploaded for nothing.
+            seen.expect_version()?;
+        }
         let sent = upload(&registry, &digest, &bytes).await?;
         if let Some(candidate) = candidate {
             let channel = (&seen, self.reference.as_str());

@@ -65,11 +65,7 @@ impl Registry {
         candidate: Candidate,
         author: &Author,
     ) -> Result<Pushed, ModuleError> {
-        let Some(before) = &seen.document else {
-            let full_name = seen.full_name();
-            let what = format!("version of {full_name} to try another one beside: push it first");
-            return Err(ModuleError::NotFound { what });
-        };
+        let before = seen.expect_version()?;
         let digest = candidate.version.digest.clone();
         let same = Pushed { digest: digest.clone(), changed: false };
         if before.current.digest == digest {

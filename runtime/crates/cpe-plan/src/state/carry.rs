@@ -271,6 +271,17 @@ impl RunState {
 }
 
 /// The text of what is carried.
+impl Continued {
+    /// `None` of an input that is none.
+    pub(super) fn parse(input: &str) -> Option<Self> {
+        serde_json::from_str::<Envelope>(input).ok().map(|envelope| envelope.continued)
+    }
+
+    pub(super) fn into_step_names(self) -> Vec<String> {
+        self.steps.into_iter().map(|(name, _)| name).collect()
+    }
+}
+
 pub(super) fn envelope(continued: Continued) -> String {
     serde_json::to_string(&Envelope { continued }).unwrap_or_else(|_| "null".to_owned())
 }

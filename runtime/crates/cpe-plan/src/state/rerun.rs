@@ -71,6 +71,11 @@ pub enum RerunError {
     },
 }
 
+/// The steps whose results an execution with [`RERUN_TAG`] took, by the input that it began with.
+pub fn taken_steps(input: &str) -> Vec<String> {
+    Continued::parse(input).map(Continued::into_step_names).unwrap_or_default()
+}
+
 impl RunState {
     /// The start of an execution that runs this job again from a step on, by the plan that it
     /// had, or by another.

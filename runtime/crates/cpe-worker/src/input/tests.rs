@@ -212,13 +212,36 @@ async fn a_job_that_is_there_already_is_confirmed_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_served_yet_stays_in_the_queue() {
-    for kind in [ErrorKind::Throttled, ErrorKind::NotFound, ErrorKind::Refused] {
+    // Nobody knows what became of the first: it is not simply asked again.
+    for kind in [ErrorKind::Unavailable, ErrorKind::NotFound, ErrorKind::Refused] {
         let ran = serve(&start_job(), 3, [("StartWorkflowExecution", Err(kind))], 0).await;
         ran.check(expect![[r#"
             StartWorkflowExecution
             hidden m for 8s
         "#]]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_was_throttled_is_asked_for_again() {
+    let throttled = |times| std::iter::repeat_n(Err(ErrorKind::Throttled), times);
+    let script = |times| throttled(times).map(|answer| ("StartWorkflowExecution", answer));
+    let ran = serve(&start_job(), 1, script(3), 0).await;
+    ran.check(expect![[r#"
+        StartWorkflowExecution
+        StartWorkflowExecution
+        StartWorkflowExecution
+        StartWorkflowExecution
+        WORKFLOW_SCHEDULED #0 run:0
+        deleted m
+    "#]]);
+    serve(&start_job(), 1, script(4), 0).await.check(expect![[r#"
+        StartWorkflowExecution
+        StartWorkflowExecution
+        StartWorkflowExecution
+        StartWorkflowExecution
+        hidden m for 2s
+    "#]]);
 }
 
 #[tokio::test(start_paused = true)]

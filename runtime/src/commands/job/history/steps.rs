@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
+use cpe_plan::{RERUN_TAG, taken_steps};
 use cpe_protocol::{Metering, Note};
 use cpe_swf::{
     ActivityType, EventAttributes, EventId, HistoryEvent, Timestamp, WorkflowExecution,
@@ -20,6 +21,8 @@ pub(super) struct Steps {
     ended: Option<(Timestamp, &'static str)>,
     /// The result, or reason and details.
     end: Value,
+    /// The run whose results it began with, and of which steps.
+    taken: Option<(String, Vec<String>)>,
     rows: Vec<Row>,
     by_event: BTreeMap<EventId, usize>,
 }
@@ -56,6 +59,10 @@ impl Steps {
             EventAttributes::WorkflowExecutionStarted(started) => {
                 self.workflow_type = Some(started.workflow_type.clone());
                 self.started = Some(at);
+                let tags = &started.tag_list;
+                let run = tags.iter().find_map(|tag| tag.strip_prefix(RERUN_TAG));
+                let input = started.input.as_deref().unwrap_or_default();
+                self.taken = run.map(|run| (run.to_owned(), taken_steps(input)));
             }
             EventAttributes::WorkflowExecutionCompleted(end) => {
                 self.end = json!({"result": end.result.as_deref().map(embed)});
@@ -166,11 +173,15 @@ impl Steps {
                 })
             })
             .collect();
-        json!({
+        let mut shown = json!({
             "workflowExecution": execution, "workflowType": self.workflow_type,
             "status": self.status(), "started": self.started,
             "ended": self.ended.map(|(at, _)| at), "end": self.end, "steps": steps,
-        })
+        });
+        if let (Some((run, steps)), Some(shown)) = (&self.taken, shown.as_object_mut()) {
+            shown.insert("taken".to_owned(), json!({"runId": run, "steps": steps}));
+        }
+        shown
     }
 
     pub(super) fn to_text(&self, execution: &WorkflowExecution, now: Timestamp) -> String {
@@ -186,6 +197,9 @@ impl Steps {
             duration(until.since(started))
         );
         let _ = writeln!(text, "run {}", execution.run_id);
+        if let Some((run, steps)) = &self.taken {
+            let _ = writeln!(text, "taken from run {run}: {}", steps.join(", "));
+        }
         for row in &self.rows {
             let took = row.started.map(|start| row.ended.unwrap_or(now).since(start));
             let _ = writeln!(
