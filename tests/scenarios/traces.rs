@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::processes::{address, client, push};
 
@@ -63,6 +63,16 @@ async fn hear(State(ears): State<Ears>, headers: HeaderMap, body: Bytes) {
     }
 }
 
+/// What is heard at which address, until it is aborted.
+async fn collector() -> (Ears, String, JoinHandle<()>) {
+    let ears = Ears::default();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/v1/traces", post(hear)).with_state(Arc::clone(&ears));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (ears, url, serving)
+}
+
 fn text(attributes: &[KeyValue], key: &str) -> String {
     let found = attributes.iter().find(|attribute| attribute.key == key);
     match found.and_then(|found| found.value.clone()).and_then(|value| value.value) {
@@ -90,12 +100,7 @@ fn tree(spans: &[(String, Span)], parent: &[u8], depth: usize, told: &mut String
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_one_trace_whoever_has_a_part_in_it() {
-    let ears = Ears::default();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let collector = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().route("/v1/traces", post(hear)).with_state(Arc::clone(&ears));
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-
+    let (ears, collector, serving) = collector().await;
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let local = ["local", "--port", "0", "--data", "state", "--poll-wait", "2"];

@@ -84,8 +84,7 @@ impl Jail {
         };
         let run = child.0.sit_down(seat)?;
         let replies = Replies { child: Arc::clone(&child.0), run };
-        let own = Arc::clone(&beats);
-        let mut present = Present { child, run, ended: Some(ended), slot: Some(slot), beats: own };
+        let mut present = Present::new(child, run, ended, slot, Arc::clone(&beats));
         let deadline = (clock.now() + limits.wall).as_millis();
         let start = Start {
             run,
@@ -96,26 +95,21 @@ impl Jail {
             environment,
         };
         present.start(start, input).await?;
-        let canceling = async {
+        let Some(access) = &mut read.access else {
+            return Err(SandboxError::Internal("it has no objects".to_owned()));
+        };
+        let stopping = async {
             tokio::select! {
                 () = beats.canceled() => {}
                 () = cancel.notified() => {}
             }
-            let _ = replies.child.send(&Down::Cancel { run }, b"").await;
-            std::future::pending::<()>().await;
-        };
-        let Some(access) = &mut read.access else {
-            return Err(SandboxError::Internal("it has no objects".to_owned()));
         };
         let report = tokio::select! {
             biased;
             report = present.end() => report,
             () = serve(&mut objects, access, &replies) => None,
-            () = canceling => None,
-            () = tokio::time::sleep(limits.wall.saturating_add(LATE)) => {
-                replies.child.condemn("it did not keep to the time limit of a guest");
-                None
-            }
+            () = cancel_after(stopping, &replies) => None,
+            () = condemn_after(limits.wall, &replies) => None,
         };
         let called = match report {
             Some(report) => understood(report, &limits, read.metering),
@@ -165,6 +159,16 @@ struct Present {
 }
 
 impl Present {
+    fn new(
+        child: Reserved,
+        run: u32,
+        ended: oneshot::Receiver<Report>,
+        slot: OwnedSemaphorePermit,
+        beats: Arc<dyn Beats>,
+    ) -> Self {
+        Self { child, run, ended: Some(ended), slot: Some(slot), beats }
+    }
+
     async fn start(&self, start: Start, input: &str) -> Result<(), SandboxError> {
         let mut rest = input.as_bytes();
         while rest.len() > PIECE {
@@ -213,6 +217,20 @@ impl Drop for Present {
             drop((reserved, slot));
         });
     }
+}
+
+/// Has the guest hear that it is to end. Never ends.
+async fn cancel_after(asked: impl Future<Output = ()>, replies: &Replies) {
+    asked.await;
+    let Replies { child, run } = replies;
+    let _ = child.send(&Down::Cancel { run: *run }, b"").await;
+    std::future::pending().await
+}
+
+/// Ends when a child has not stopped a guest in time, which is its last fault.
+async fn condemn_after(wall: Duration, replies: &Replies) {
+    tokio::time::sleep(wall.saturating_add(LATE)).await;
+    replies.child.condemn("it did not keep to the time limit of a guest");
 }
 
 /// Answers calls of `object-store`, one after the other. Never ends.
