@@ -210,6 +210,20 @@ async fn polls_are_asked_once() {
 }
 
 #[tokio::test]
+async fn an_execution_is_started_once() {
+    let request: StartWorkflowExecutionRequest = serde_json::from_str(
+        r#"{"domain": "d", "workflowId": "w", "workflowType": {"name": "n", "version": "v"}}"#,
+    )
+    .unwrap();
+    for answer in [fake::status(500, "{}"), fake::cut("{")] {
+        let fake = Fake::start([answer]).await;
+        let error = fake.swf().start_workflow_execution(request.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        fake.asked_once();
+    }
+}
+
+#[tokio::test]
 async fn an_answer_to_something_else_is_broken() {
     for body in [r#"{"taskToken":"t"}"#, "<html>", "", "[]"] {
         let fake = Fake::start([fake::ok(body)]).await;
