@@ -232,7 +232,7 @@ async fn play(seed: u64) {
         "CPE_FAULT_SEED={seed}, after {injected} faults:\n{}\n{met:?}",
         problems.join("\n")
     );
-    assert!(injected > 200, "the faults were none: {met:?}");
+    assert!(injected > 100, "the faults were few: {injected} {met:?}");
 }
 
 fn seeds() -> Vec<u64> {
