@@ -1,11 +1,7 @@
 //! Guests in jailed processes: whole jobs, what a jailed process cannot do, and what a lost one
 //! costs.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use cpe::config::Quotas;
 use cpe_ports::{SystemClock, testing::MemoryBlobs};
@@ -15,7 +11,9 @@ use cpe_sandbox::{
 };
 use cpe_tests::{Options, Program, Wire, World, activity, events_text, jailer, photo, plan_file};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
+
+use crate::processes::{address, client, push};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -41,14 +39,17 @@ fn jailed() -> Options {
 
 /// The jailed processes that this one has started.
 fn children() -> Vec<u32> {
-    let own = std::process::id();
+    children_of(std::process::id())
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid: &u32| {
         let folder = Path::new("/proc").join(pid.to_string());
         let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
         let command = std::fs::read(folder.join("cmdline")).unwrap_or_default();
-        let ours = status.lines().any(|line| line == format!("PPid:\t{own}"));
+        let ours = status.lines().any(|line| line == format!("PPid:\t{parent}"));
         ours && String::from_utf8_lossy(&command).contains("jailed-guests")
     })
     .collect()
@@ -162,9 +163,29 @@ async fn a_killed_child_costs_its_own_runs_a_try_and_nobody_else_anything() {
     there_are(0).await;
 }
 
-/// Counts what runs took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_are_jailed_unless_somebody_says_otherwise() {
+    for (mode, expected) in [(None, 1), (Some("--jail=off"), 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("plans")).unwrap();
+        std::fs::write(folder.path().join("plans/sleepy.yaml"), PLAN).unwrap();
+        let arguments: Vec<_> =
+            ["dev", "--port", "0", "--memory"].into_iter().chain(mode).collect();
+        let mut dev = Program::start(folder.path(), &arguments, &[]);
+        let url = address(&dev.line_with(" at ").await);
+        push(folder.path(), &url).await;
+        let asks = client(&url, "tester").await;
+        asks.start("j", ("Sleepy", "1"), json!({})).await;
+        let events = asks.events_of("j").await;
+        assert_eq!(events.last().unwrap()["type"], "JOB_COMPLETED", "{}", events_text(&events));
+        assert_eq!(children_of(dev.pid()).len(), expected, "{mode:?}");
+        assert!(dev.terminate().await);
+    }
+}
+
+/// Counts what runs took: of a CPU, and how often they told.
 #[derive(Debug, Default)]
-struct Took(Mutex<(Duration, usize)>);
+struct Took(watch::Sender<(Duration, usize)>);
 
 impl Beats for Took {
     fn beat(&self, _: &str) -> Directive {
@@ -172,9 +193,10 @@ impl Beats for Took {
     }
 
     fn took(&self, metering: &Metering) {
-        let mut took = self.0.lock().unwrap();
-        took.0 += metering.cpu;
-        took.1 += 1;
+        self.0.send_modify(|(cpu, count)| {
+            *cpu += metering.cpu;
+            *count += 1;
+        });
     }
 }
 
@@ -213,16 +235,12 @@ async fn an_idle_child_goes_and_what_a_stopped_guest_used_is_counted() {
     there_are(0).await;
     assert_eq!(echoed().await, "7", "another child");
 
-    let before = took.0.lock().unwrap().0;
+    let before = took.0.borrow().0;
     let stopped = timeout(Duration::from_millis(400), run(r#"{"do": "spin"}"#)).await;
     assert!(stopped.is_err(), "{stopped:?}");
-    let told = async {
-        while took.0.lock().unwrap().1 < 4 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, told).await.expect("the child tells");
-    let used = took.0.lock().unwrap().0 - before;
+    let mut told = took.0.subscribe();
+    let told = timeout(PATIENCE, told.wait_for(|(_, count)| *count == 4)).await;
+    let used = told.expect("the child tells").unwrap().0 - before;
     assert!(used > Duration::from_millis(50), "{used:?}");
     there_are(0).await;
 }

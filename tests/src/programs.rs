@@ -88,6 +88,11 @@ impl Program {
         panic!("cpe ended before it printed `{text}`");
     }
 
+    /// Of a process that has not ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// SIGKILL.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

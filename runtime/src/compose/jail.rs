@@ -80,3 +80,26 @@ async fn jail_that_holds(config: &Config) -> Option<JailConfig> {
     );
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn jail_of(mode: JailMode, program: Option<&str>) -> Result<bool, String> {
+        let jailer = program.map(|program| JailConfig::new(program, &[]));
+        let config = Config { jail: mode, jailer, ..Config::default() };
+        jail(&config).await.map(|jail| jail.is_some()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn where_no_jail_holds_only_who_insists_does_not_start() {
+        let none = Some("/bin/false");
+        assert_eq!(jail_of(JailMode::Auto, none).await, Ok(false));
+        assert_eq!(jail_of(JailMode::Auto, None).await, Ok(false));
+        assert_eq!(jail_of(JailMode::Off, none).await, Ok(false));
+        for mode in [JailMode::On, JailMode::BestEffort] {
+            let error = jail_of(mode, none).await.unwrap_err();
+            assert!(error.starts_with("this machine has no jail"), "{error}");
+        }
+    }
+}
