@@ -1,6 +1,7 @@
 //! What a running fleet does, counted: for Prometheus, and for whoever asks whether it is well.
 //!
-//! All of it is seen at the ports, which [`Metrics::meter`] wraps, and in the counts that sandbox
+//! All of it is seen at the ports, which [`Metrics::meter`] wraps (and where [`Traces`] hears of the
+//! same), and in the counts that sandbox
 //! and modules keep themselves, so that pollers, plans and sandbox know nothing of metrics. Values of labels are
 //! bounded: clients are those of the configuration, everything else is a word of this program.
 

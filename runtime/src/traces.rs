@@ -96,11 +96,18 @@ impl Traces {
     ///
     /// If one of them makes no sense.
     pub fn from_env(clock: Arc<dyn Clock>) -> anyhow::Result<Option<Self>> {
-        Ok(export::from_env()?.map(|processor| Self::new(Box::new(processor), clock)))
+        let Some(processor) = export::from_env()? else { return Ok(None) };
+        // By `OTEL_TRACES_SAMPLER`.
+        let sampler = Config::default().sampler;
+        Ok(Some(Self::new(Box::new(processor), sampler, clock)))
     }
 
-    /// Spans go to `processor`.
-    pub fn new(processor: Box<dyn SpanProcessor>, clock: Arc<dyn Clock>) -> Self {
+    /// The spans of the jobs that `sampler` takes go to `processor`.
+    fn new(
+        processor: Box<dyn SpanProcessor>,
+        sampler: Box<dyn ShouldSample>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let kept = Kept {
             messages: LruCache::new(KEPT),
             tasks: LruCache::new(KEPT),
@@ -109,8 +116,7 @@ impl Traces {
         let scope = InstrumentationScope::builder("cpe").with_version(env!("CARGO_PKG_VERSION"));
         Self(Arc::new(Inner {
             processor,
-            // By `OTEL_TRACES_SAMPLER`.
-            sampler: Config::default().sampler,
+            sampler,
             random: RandomIdGenerator::default(),
             scope: scope.build(),
             clock,
@@ -387,3 +393,6 @@ fn end(decision: &Decision) -> Option<(&'static str, Status)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

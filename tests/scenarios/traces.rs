@@ -161,12 +161,20 @@ async fn a_job_is_one_trace_whoever_has_a_part_in_it() {
             send WORKFLOW_SCHEDULED (deciders)
     "#]]
     .assert_eq(&told);
-    for (_, span) in &heard.spans {
+    check_details(&heard.spans);
+}
+
+fn check_details(spans: &[(String, Span)]) {
+    for (_, span) in spans {
         assert!(span.start_time_unix_nano <= span.end_time_unix_nano);
         assert_eq!(text(&span.attributes, "cpe.job.id"), "j");
         assert_eq!(text(&span.attributes, "cpe.client"), "tester");
     }
-    let first = heard.spans.iter().find(|(_, span)| span.name == "activity Within").unwrap();
-    assert!(text(&first.1.attributes, "cpe.module.digest").starts_with("sha256:"));
-    assert!(text(&first.1.attributes, "cpe.cpu_ms").contains("Double"));
+    let named = |name: &str| &spans.iter().find(|(_, span)| span.name == name).unwrap().1;
+    let (root, outer) = (named("START_JOB"), named("run Outer@1"));
+    assert_eq!(text(&root.attributes, "messaging.destination.name"), "cpe-input");
+    assert!(root.start_time_unix_nano <= outer.start_time_unix_nano, "it begins with the message");
+    let within = &named("activity Within").attributes;
+    assert!(text(within, "cpe.module.digest").starts_with("sha256:"));
+    assert!(text(within, "cpe.cpu_ms").contains("Double"));
 }

@@ -136,15 +136,16 @@ async fn no_credentials() {
 }
 
 #[tokio::test]
-async fn a_protocol_of_traces_that_is_not_spoken() {
+async fn traces_that_go_nowhere() {
     let folder = tempfile::tempdir().unwrap();
+    let dev = ["dev", "--port", "0", "--memory"];
     let env = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
     ];
     check(
         folder.path(),
-        &["dev", "--port", "0", "--memory"],
+        &dev,
         &env,
         expect![[r#"
         exit 2
@@ -152,6 +153,15 @@ async fn a_protocol_of_traces_that_is_not_spoken() {
     "#]],
     )
     .await;
+    for endpoint in ["not an address", "localhost:4318", "ftp://127.0.0.1"] {
+        let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
+        let (status, _, said) = Program::run(folder.path(), &dev, &env).await;
+        let expected = format!(
+            "cpe: OTEL_EXPORTER_OTLP_ENDPOINT: `{endpoint}` is no URL such as \
+             http://127.0.0.1:4318\n"
+        );
+        assert_eq!((status, said), (2, expected));
+    }
 }
 
 #[tokio::test]

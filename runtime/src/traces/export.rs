@@ -34,9 +34,9 @@ const QUIET: Duration = Duration::from_secs(60);
 pub(super) fn from_env() -> anyhow::Result<Option<BatchSpanProcessor>> {
     let value = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let is = |name, word: &str| value(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
-    let endpoint = value("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-        .or_else(|| value("OTEL_EXPORTER_OTLP_ENDPOINT"));
-    let Some(endpoint) = endpoint else { return Ok(None) };
+    let endpoints = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let endpoint = endpoints.into_iter().find_map(|name| Some((name, value(name)?)));
+    let Some((name, endpoint)) = endpoint else { return Ok(None) };
     if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
         return Ok(None);
     }
@@ -46,11 +46,14 @@ pub(super) fn from_env() -> anyhow::Result<Option<BatchSpanProcessor>> {
         }
     }
     let http = Http::new(Handle::current());
-    let uri: Uri = endpoint.parse().with_context(|| format!("{endpoint} is no address"))?;
-    anyhow::ensure!(
-        uri.scheme_str() == Some("http") || http.secure.is_some(),
-        "{endpoint} needs HTTPS, and this machine has no certificates to trust"
-    );
+    match endpoint.parse::<Uri>().ok().as_ref().and_then(Uri::scheme_str) {
+        Some("http") => {}
+        Some("https") if http.secure.is_some() => {}
+        Some("https") => anyhow::bail!(
+            "{name}: `{endpoint}` needs HTTPS, and this machine has no certificates to trust"
+        ),
+        _ => anyhow::bail!("{name}: `{endpoint}` is no URL such as http://127.0.0.1:4318"),
+    }
     let exporter = SpanExporter::builder().with_http().with_http_client(http).build();
     let exporter = exporter.context("the OTEL_EXPORTER_OTLP_* variables")?;
     let mut processor = BatchSpanProcessor::builder(exporter).build();
