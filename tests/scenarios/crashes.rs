@@ -11,13 +11,10 @@ use std::{
 use cpe_aws::AwsConfig;
 use cpe_ports::{GetObject, ListObjects, ObjectAddress, OutgoingMessage, PutOptions, Receive};
 use cpe_swf::{
-    ChildPolicy, TaskList, Timeout, Timestamp, WorkflowType,
-    api::{
-        ExecutionTimeFilter, ListOpenWorkflowExecutionsRequest, RegisterDomainRequest,
-        RegisterWorkflowTypeRequest, StartWorkflowExecutionRequest,
-    },
+    ChildPolicy, TaskList, Timeout, WorkflowType,
+    api::{RegisterDomainRequest, RegisterWorkflowTypeRequest, StartWorkflowExecutionRequest},
 };
-use cpe_tests::Program;
+use cpe_tests::{Program, open_executions};
 use cpe_worker::Ports;
 use futures::TryStreamExt;
 
@@ -158,32 +155,11 @@ async fn find_messages(ports: &Ports, mut missing: BTreeSet<String>) {
 }
 
 async fn find_executions(ports: &Ports, mut missing: BTreeSet<String>) {
-    let mut token = None;
     let mut seen = BTreeSet::new();
-    loop {
-        let list = ListOpenWorkflowExecutionsRequest {
-            domain: DOMAIN.into(),
-            start_time_filter: ExecutionTimeFilter {
-                oldest_date: Timestamp::from_millis(0),
-                latest_date: None,
-            },
-            type_filter: None,
-            tag_filter: None,
-            next_page_token: token,
-            maximum_page_size: None,
-            reverse_order: false,
-            execution_filter: None,
-        };
-        let page = ports.workflows.list_open_workflow_executions(list).await.unwrap();
-        for info in page.execution_infos {
-            let id = info.execution.workflow_id.to_string();
-            missing.remove(&id);
-            assert!(seen.insert(id.clone()), "{id} runs twice");
-        }
-        token = page.next_page_token;
-        if token.is_none() {
-            break;
-        }
+    for info in open_executions(&*ports.workflows, &DOMAIN.into()).await {
+        let id = info.execution.workflow_id.to_string();
+        missing.remove(&id);
+        assert!(seen.insert(id.clone()), "{id} runs twice");
     }
     assert!(missing.is_empty(), "acknowledged executions are lost: {missing:?}");
 }

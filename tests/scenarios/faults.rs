@@ -232,7 +232,9 @@ async fn play(seed: u64) {
         "CPE_FAULT_SEED={seed}, after {injected} faults:\n{}\n{met:?}",
         problems.join("\n")
     );
-    assert!(injected > 100, "the faults were few: {injected} {met:?}");
+    // As many as the rate makes of what the jobs take.
+    let expected = seed % 3 * 100 + 100;
+    assert!(injected > expected, "the faults were few: {injected} of {expected}: {met:?}");
 }
 
 fn seeds() -> Vec<u64> {

@@ -6,6 +6,7 @@ use cpe_swf::{
     api::{
         ExecutionTimeFilter, GetWorkflowExecutionHistoryRequest,
         ListClosedWorkflowExecutionsRequest, ListOpenWorkflowExecutionsRequest,
+        WorkflowExecutionInfo,
     },
 };
 
@@ -21,53 +22,71 @@ pub struct Execution {
 impl Execution {
     /// All of a domain, open and closed.
     pub async fn all(workflows: &dyn WorkflowService, domain: &DomainName) -> Vec<Self> {
-        let ever = || ExecutionTimeFilter { oldest_date: Timestamp(0), latest_date: None };
-        let mut infos = Vec::new();
-        let mut token = None;
-        loop {
-            let list = ListOpenWorkflowExecutionsRequest {
-                domain: domain.clone(),
-                start_time_filter: ever(),
-                type_filter: None,
-                tag_filter: None,
-                next_page_token: token,
-                maximum_page_size: None,
-                reverse_order: false,
-                execution_filter: None,
-            };
-            let page = workflows.list_open_workflow_executions(list).await.unwrap();
-            infos.extend(page.execution_infos);
-            token = page.next_page_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        loop {
-            let list = ListClosedWorkflowExecutionsRequest {
-                domain: domain.clone(),
-                start_time_filter: Some(ever()),
-                close_time_filter: None,
-                execution_filter: None,
-                close_status_filter: None,
-                type_filter: None,
-                tag_filter: None,
-                next_page_token: token,
-                maximum_page_size: None,
-                reverse_order: false,
-            };
-            let page = workflows.list_closed_workflow_executions(list).await.unwrap();
-            infos.extend(page.execution_infos);
-            token = page.next_page_token;
-            if token.is_none() {
-                break;
-            }
-        }
+        let mut infos = open_executions(workflows, domain).await;
+        infos.extend(closed_executions(workflows, domain).await);
         let mut executions = Vec::new();
         for info in infos {
             let events = history(workflows, domain, &info.execution).await;
             executions.push(Self { of: info.execution, closed: info.close_status, events });
         }
         executions
+    }
+}
+
+fn ever() -> ExecutionTimeFilter {
+    ExecutionTimeFilter { oldest_date: Timestamp(0), latest_date: None }
+}
+
+/// All that are open, in all pages of the list.
+pub async fn open_executions(
+    workflows: &dyn WorkflowService,
+    domain: &DomainName,
+) -> Vec<WorkflowExecutionInfo> {
+    let (mut infos, mut token) = (Vec::new(), None);
+    loop {
+        let list = ListOpenWorkflowExecutionsRequest {
+            domain: domain.clone(),
+            start_time_filter: ever(),
+            type_filter: None,
+            tag_filter: None,
+            next_page_token: token,
+            maximum_page_size: None,
+            reverse_order: false,
+            execution_filter: None,
+        };
+        let page = workflows.list_open_workflow_executions(list).await.unwrap();
+        infos.extend(page.execution_infos);
+        token = page.next_page_token;
+        if token.is_none() {
+            return infos;
+        }
+    }
+}
+
+async fn closed_executions(
+    workflows: &dyn WorkflowService,
+    domain: &DomainName,
+) -> Vec<WorkflowExecutionInfo> {
+    let (mut infos, mut token) = (Vec::new(), None);
+    loop {
+        let list = ListClosedWorkflowExecutionsRequest {
+            domain: domain.clone(),
+            start_time_filter: Some(ever()),
+            close_time_filter: None,
+            execution_filter: None,
+            close_status_filter: None,
+            type_filter: None,
+            tag_filter: None,
+            next_page_token: token,
+            maximum_page_size: None,
+            reverse_order: false,
+        };
+        let page = workflows.list_closed_workflow_executions(list).await.unwrap();
+        infos.extend(page.execution_infos);
+        token = page.next_page_token;
+        if token.is_none() {
+            return infos;
+        }
     }
 }
 

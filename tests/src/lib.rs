@@ -21,7 +21,7 @@ mod world;
 
 pub use self::{
     client::{Client, events_text},
-    execution::Execution,
+    execution::{Execution, open_executions},
     model::{Expected, judge},
     outage::Outage,
     programs::{Program, cpe_program, jailer},

@@ -111,7 +111,13 @@ impl Proxy {
         format!("{:?}", self.shared.met.lock().unwrap())
     }
 
-    /// The same, in all.
+    /// Whether each fault has met some request.
+    pub fn has_shown_all(&self) -> bool {
+        let met = self.shared.met.lock().unwrap();
+        BAD.iter().all(|fate| met.contains_key(fate))
+    }
+
+    /// How many in all.
     pub fn count(&self) -> u64 {
         self.shared.met.lock().unwrap().values().sum()
     }

@@ -144,6 +144,8 @@ async fn play(seed: u64) {
     let problems = judge(&expected, &heard, &executions);
     assert!(problems.is_empty(), "seed {seed}, {}:\n{}", proxy.met(), problems.join("\n"));
     assert!(proxy.count() > 10, "the faults were none: {}", proxy.met());
+    // At the lower rate some fault may be missing.
+    assert!(seed.is_multiple_of(2) || proxy.has_shown_all(), "{}", proxy.met());
     world.stop().await;
 }
 
